@@ -1,0 +1,37 @@
+# Everything runs in .venv, which each target makes when it is missing or older than the lock file.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export HF_HUB_DISABLE_TELEMETRY = 1
+STAMP = .venv/.installed
+
+.PHONY: help setup repro test lint data report lock clean
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP)  ## make .venv and install the pinned packages (a second call installs nothing)
+$(STAMP): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; give one with make PYTHON=python3.x"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+repro: $(STAMP)  ## run the whole pipeline: base against tuned on the embedded model and data
+	dvc repro
+
+test: $(STAMP)  ## run all tests
+	python -m pytest
+
+lint: $(STAMP)  ## check the code's style
+	ruff check .
+
+data: $(STAMP)  ## make data/embedded again from authoring/ (byte for byte the same)
+	python -m authoring.build
+
+report: $(STAMP)  ## print the pull-request report against BASE (default main)
+	python -m stages.pull_request $(or $(BASE),main)
+
+lock: $(STAMP)  ## write requirements.lock from what is installed
+	python -m tests.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
+
+clean:  ## remove outputs, scratch and caches; keeps .venv
+	rm -rf data/curated.jsonl data/rejects.jsonl data/formatted.jsonl data/format_rejects.jsonl data/split data/suites data/predictions data/cases models/tuned models/prompted models/log models/.scratch models/.timing report.html
