@@ -1,0 +1,94 @@
+"""summary: base, prompted and tuned side by side, and the dozen figures that a reviewer diffs.
+
+    python -m stages.summary
+        data/cases/<subject>/<suite>.jsonl, of every subject and suite in the parameters
+    ->  metrics/summary.json, and the table on the screen
+
+The first suite in the parameters is the headline. All figures are exact match (`strict`); "tuned" stands
+for the last subject in the parameters, which is compared with each of the others on the same cases.
+"""
+
+from stages.console import StageError, main_guard, say
+from stages.files import read_jsonl, write_json
+from stages.params import load
+from stages.scoring.statistics import Comparison, compare, smallest_difference
+from stages.scoring.summary import share
+
+Cases = dict[str, dict[str, list[dict]]]  # suite -> subject -> rows of the cases file
+BASE = "base"
+
+
+def comparisons(subjects: dict[str, list[dict]], seed: int) -> dict[str, Comparison]:
+    """The last subject against each other one, on one suite. Raises StageError when their cases differ."""
+    *others, last = subjects
+    tuned = subjects[last]
+    for other in others:
+        if [case["id"] for case in subjects[other]] != [case["id"] for case in tuned]:
+            raise StageError(f"{other} and {last} were scored on different cases: run `dvc repro` to predict and score again.")
+    right = {name: [case["strict"] for case in cases] for name, cases in subjects.items()}
+    return {other: compare(right[other], right[last], [case["tool"] for case in tuned], seed) for other in others}
+
+
+def headline(cases: Cases, seed: int) -> dict:
+    """What metrics/summary.json holds: rates in [0, 1], 8 figures for the first suite and 2 for each other."""
+    found = {}
+    for place, (suite, subjects) in enumerate(cases.items()):
+        rates = {name: share(sum(case["strict"] for case in rows), len(rows)) for name, rows in subjects.items()}
+        last = list(subjects)[-1]
+        against = comparisons(subjects, seed).get(BASE)
+        row = {name: rate["rate"] for name, rate in rates.items() if place == 0 or name == last}
+        if place == 0:
+            row |= {"cases": rates[last]["n"], f"{last}_low": rates[last]["low"], f"{last}_high": rates[last]["high"]}
+        if against:
+            row[f"{last}_minus_{BASE}"] = round(against.difference, 6)
+            if place == 0:
+                row[f"{last}_minus_{BASE}_p"] = float(f"{against.p:.3g}")
+        found[suite] = row
+    return {"exact_match": found}
+
+
+def table(cases: Cases, seed: int) -> list[str]:
+    """The lines of the final table: each subject on each suite, and the last one's paired test against it."""
+    last = list(next(iter(cases.values())))[-1]
+    lines = [f"{'suite':<14} {'cases':>5}  {'subject':<10} {'exact':>6}  {'95 % interval':<14}  {last} minus this, paired"]
+    for suite, subjects in cases.items():
+        tests = comparisons(subjects, seed)
+        for place, (name, rows) in enumerate(subjects.items()):
+            rate = share(sum(case["strict"] for case in rows), len(rows))
+            left = f"{suite if not place else '':<14} {len(rows) if not place else '':>5}  {name:<10}"
+            interval = f"[{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
+            line = f"{left} {100 * rate['rate']:5.1f}%  {interval:<14}"
+            lines.append(f"{line}  {_test(tests[name])}" if name in tests else line.rstrip())
+    return lines
+
+
+def _test(test: Comparison) -> str:
+    interval = f" [{100 * test.low:+.1f}, {100 * test.high:+.1f}]" if test.low is not None else ""
+    p = "p < 0.001" if test.p < 0.001 else f"p = {test.p:.3f}"
+    return f"{100 * test.difference:+.1f}{interval}, {p}: {test.word}{_power(test)}"
+
+
+def _power(test: Comparison) -> str:
+    """With nothing shown: what these cases could have shown, as absence of proof is no proof of absence."""
+    if test.word != "no difference shown":
+        return ""
+    differing = (test.better + test.worse) / test.n
+    least = smallest_difference(test.n, differing)
+    return f" ({test.n} cases show {100 * least:.0f} points or more)" if least else " (too few cases that differ)"
+
+
+def read_cases(subjects: list[str], suites: list[str]) -> Cases:
+    """The rows of every cases file. Raises FileError for a missing one."""
+    return {suite: {name: list(read_jsonl(f"data/cases/{name}/{suite}.jsonl")) for name in subjects} for suite in suites}
+
+
+@main_guard
+def main() -> None:
+    params = load()
+    cases = read_cases(params.subjects, params.suites)
+    write_json("metrics/summary.json", headline(cases, params.seed))
+    say("\n".join(table(cases, params.seed)))
+
+
+if __name__ == "__main__":
+    main()
