@@ -1,0 +1,1 @@
+"""callsmith: curate -> format -> split -> train -> predict -> evaluate -> plot."""

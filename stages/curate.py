@@ -1,0 +1,150 @@
+"""curate: a source's rows as Examples, each checked; nothing lost, nothing silently mended.
+
+    python -m stages.curate     ->  data/curated.jsonl  data/rejects.jsonl  metrics/data/curate.json
+
+`read = kept + the sum of rejections`, counted in Examples (a raw row that gives none counts as one).
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
+
+import jsonschema_rs
+
+from stages import sources
+from stages.console import main_guard, say
+from stages.errors import ParamsError, RowError
+from stages.files import atomic, write_json
+from stages.params import Params, load
+from stages.schema import Example, dumps
+
+EXCERPT = 160  # characters of a rejected row that the rejects file shows
+
+
+@lru_cache(maxsize=65536)
+def _validator(schema: str):
+    """A validator for a tool's parameters; RowError when they are no JSON Schema."""
+    try:
+        return jsonschema_rs.validator_for(json.loads(schema), offline=True)  # a $ref is never fetched
+    except (ValueError, jsonschema_rs.ValidationError) as error:
+        raise RowError("bad_tool_schema", str(error).splitlines()[0]) from None
+
+
+def check(example: Example) -> None:
+    """Raises RowError for the first thing that makes the Example unusable."""
+    if not any(m["role"] == "user" and isinstance(m["content"], str) and m["content"].strip() for m in example.messages):
+        raise RowError("no_query", "no user turn with text")
+    names = [tool.name for tool in example.tools]
+    if len(set(names)) != len(names):
+        raise RowError("tool_twice", f"{next(n for n in names if names.count(n) > 1)!r} is offered twice")
+    if not example.calls and not (example.reply or "").strip():
+        raise RowError("no_target", "neither a call nor a reply")
+    for tool in example.tools:
+        _validator(dumps(tool.parameters))
+    offered = {tool.name: tool for tool in example.tools}
+    for call in example.calls or []:
+        if call.name not in offered:
+            raise RowError("call_of_unoffered_tool", f"{call.name!r} is not among the {len(names)} tools offered")
+        parameters = offered[call.name].parameters
+        if unknown := set(call.arguments) - set(parameters.get("properties", {})):
+            raise RowError("unknown_argument", f"{call.name} has no parameter {min(unknown)!r}")
+        for error in _validator(dumps(parameters)).iter_errors(call.arguments):
+            raise RowError("arguments_against_schema", f"{call.name}: {error.message}")
+
+
+def label(example: Example) -> dict[str, str]:
+    """Labels that a source did not give: what kind of turn this is."""
+    calls, roles = example.calls or [], [m["role"] for m in example.messages]
+    if calls:
+        kind = "single" if len(calls) == 1 else "parallel" if len({c.name for c in calls}) == 1 else "multiple"
+    else:
+        kind = "answer" if "tool" in roles else "no_tool"
+    turns = "single" if roles.count("user") == 1 and "tool" not in roles else "sequential" if roles[-1] == "tool" else "context"
+    return {"kind": kind, "turns": turns, **example.labels}
+
+
+class Curator:
+    """Counts what goes in and what comes out; holds digests (16 bytes a row) to find duplicates."""
+
+    def __init__(self, source: str):
+        self.source, self.read, self.kept = source, 0, 0
+        self.rejected, self.labels, self.seen = Counter(), {}, set()
+
+    def accept(self, example: Example, place: str) -> Example:
+        """The Example ready to be written. Raises RowError."""
+        example = replace(example, id=example.id or place, source=self.source, labels=label(example))
+        check(example)
+        body = dumps([example.messages, sorted(tool.name for tool in example.tools),
+                      [[c.name, c.arguments] for c in example.calls or []], example.reply])
+        digest = hashlib.blake2b(body.encode(), digest_size=16).digest()
+        if digest in self.seen:
+            raise RowError("duplicate", "the same request, tools and target came before")
+        self.seen.add(digest)
+        self.kept += 1
+        for name, value in example.labels.items():
+            self.labels.setdefault(name, Counter())[value] += 1
+        return example
+
+    def counts(self) -> dict:
+        labels = {name: dict(sorted(counter.items())) for name, counter in sorted(self.labels.items()) if len(counter) <= 60}
+        return {"source": self.source, "read": self.read, "kept": self.kept,
+                "rejected": dict(sorted(self.rejected.items())), "labels": labels}
+
+
+def curated(raws: Iterator[sources.Raw], convert, curator: Curator, reject) -> Iterator[Example]:
+    """Usable Examples; `reject(raw, error)` is called for every other one."""
+    for raw in raws:
+        try:
+            if raw.error:
+                raise raw.error
+            made = convert(raw.value)
+        except RowError as error:
+            curator.read += 1
+            curator.rejected[error.reason] += 1
+            reject(raw, error)
+            continue
+        for index, example in enumerate(made):
+            curator.read += 1
+            row = f"{curator.source}-{raw.line:07d}"
+            if len(made) > 1:  # turns of one dialogue stay in one part of the split
+                example = replace(example, group=example.group or row)
+            try:
+                yield curator.accept(example, f"{row}-{index}" if len(made) > 1 else row)
+            except RowError as error:
+                curator.rejected[error.reason] += 1
+                reject(raw, error)
+
+
+def run(params: Params) -> dict:
+    cfg = params.dataset
+    source, curator = sources.get(cfg.source), Curator(cfg.source)
+    raws = islice(source.read(cfg), cfg.limit)
+    with atomic("data/curated.jsonl") as out, atomic("data/rejects.jsonl") as rejects:
+
+        def reject(raw, error):
+            row = {"file": raw.file, "line": raw.line, "reason": error.reason, "detail": error.detail[:300], "excerpt": raw.text[:EXCERPT]}
+            rejects.write(dumps(row) + "\n")
+
+        for example in curated(raws, lambda value: source.convert(value, cfg), curator, reject):
+            out.write(dumps(example.to_json()) + "\n")
+    return curator.counts()
+
+
+@main_guard
+def main() -> None:
+    params = load()
+    counts = run(params)
+    write_json("metrics/data/curate.json", counts)
+    rejected = ", ".join(f"{reason} {count}" for reason, count in counts["rejected"].items()) or "none"
+    say(f"curate: {counts['read']} rows in, {counts['kept']} kept; rejected: {rejected} (data/rejects.jsonl)")
+    if counts["kept"] < params.dataset.min_kept:
+        raise ParamsError(f"{counts['kept']} usable rows are fewer than dataset.min_kept ({params.dataset.min_kept}): "
+                          "look into data/rejects.jsonl, or lower dataset.min_kept.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""The parameters of a run, typed: `load()` reads params.yaml and refuses what no stage could honour.
+
+params.yaml is the committed composition of conf/ (see conf/config.yaml for comments on each key). An unknown
+key, a value out of range and a conflict each end in one sentence that names the key, the value and what is
+allowed, before any work starts.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stages.errors import ParamsError
+
+HERE = Path(__file__).parent
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dataset(Strict):
+    source: str  # a module of stages/sources
+    path: str | None = None  # the file or folder to read; None = what the source names
+    track: str  # what DVC hashes for it
+    limit: Count | None = None  # read at most so many rows
+    min_kept: Count = 100  # fewer usable rows than this stop the run
+
+
+class Model(Strict):
+    name: str  # a folder, or a hub id
+    revision: str | None = None
+    track: str  # what DVC hashes for it
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    quantize: Literal["none", "nf4"] = "none"
+    max_tokens: Annotated[int, Field(ge=64)] = 2048  # prompt and completion together
+
+
+class Format(Strict):
+    max_rejected: Share = 0.05  # a larger share of rows failing the gate stops the run
+
+
+class Split(Strict):
+    by: Literal["tool", "group", "random"] = "tool"
+    held_out: str | float = 0.15  # tools kept from training: a JSON list of names, or a share of the called tools
+    test: Share = 0.1  # share of the other groups (or rows) kept for test
+    valid: Annotated[int, Field(ge=0)] = 64  # rows for the loss on unseen rows during training
+    train: Count | None = None  # use at most so many training rows; None = all
+
+
+class Prompted(Strict):
+    instructions: str = ""
+    shots: Annotated[int, Field(ge=0, le=8)] = 3
+
+
+class Lora(Strict):
+    rank: Annotated[int, Field(ge=1, le=512)] = 16
+    alpha: Annotated[float, Field(gt=0)] = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: list[str] | Literal["all-linear"] = "all-linear"
+    dora: bool = False
+    rslora: bool = False
+
+
+class Train(Strict):
+    backend: str = "hf"  # a module of stages/trainers
+    lora: Lora = Lora()
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-3
+    schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
+    warmup: Annotated[float, Field(ge=0)] = 0.05  # below 1 a share of the steps, else steps
+    epochs: Annotated[float, Field(gt=0)] = 1
+    steps: Count | None = None  # overrides epochs
+    batch_size: Count = 4
+    accumulation: Count = 1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit", "adafactor"] = "adamw_torch"
+    completion_only_loss: bool = True
+    gradient_checkpointing: bool = False
+    save_every: Count = 50  # steps between checkpoints that an interrupted run goes on from
+    eval_every: Count = 50  # steps between losses on the validation rows
+
+
+class Predict(Strict):
+    backend: str = "hf"  # a module of stages/generators
+    max_new_tokens: Count = 192
+    batch_tokens: Annotated[int, Field(ge=256)] = 16384  # prompts x longest prompt in one batch
+
+
+class Params(Strict):
+    recipe: str
+    seed: Annotated[int, Field(ge=0)] = 42
+    dialect: str = "native"
+    dataset: Dataset
+    model: Model
+    format: Format = Format()
+    split: Split = Split()
+    suites: list[str]
+    suite_sizes: dict[str, Count]
+    subjects: list[str]
+    prompted: Prompted = Prompted()
+    train: Train = Train()
+    predict: Predict = Predict()
+
+    @model_validator(mode="after")
+    def fits_together(self):
+        _member("dialect", self.dialect, "formats")
+        _member("dataset.source", self.dataset.source, "sources")
+        _member("train.backend", self.train.backend, "trainers")
+        _member("predict.backend", self.predict.backend, "generators")
+        from stages.suites import SUITES
+
+        for key, names, allowed in (("suites", self.suites, list(SUITES)), ("subjects", self.subjects, list(SUBJECTS))):
+            for name in names:
+                if name not in allowed:
+                    raise ValueError(f"{key} has {name!r}, which is not known: use some of {', '.join(allowed)}")
+            if len(set(names)) != len(names) or not names:
+                raise ValueError(f"{key} is {names}: name each at least once and none twice")
+        if unknown := set(self.suite_sizes) - set(SUITES) - {"default"}:
+            raise ValueError(f"suite_sizes has {min(unknown)!r}, which is not known: use default or some of {', '.join(SUITES)}")
+        if "default" not in self.suite_sizes:
+            raise ValueError("suite_sizes has no 'default': give the number of cases for suites that it does not name")
+        if self.split.by == "random" and not self.split.test:
+            raise ValueError("split.test is 0 with split.by=random: keep some rows for test")
+        if isinstance(self.split.held_out, float) and not 0 <= self.split.held_out < 1:
+            raise ValueError(f"split.held_out is {self.split.held_out}: use a share from 0 to below 1, or a JSON file of tool names")
+        if self.train.lora.dora and self.model.quantize != "none" and self.train.lora.dropout:
+            raise ValueError("train.lora.dora with model.quantize and train.lora.dropout: DoRA over 4-bit layers takes dropout 0")
+        if self.predict.max_new_tokens >= self.model.max_tokens:
+            raise ValueError(
+                f"predict.max_new_tokens is {self.predict.max_new_tokens}: it must be below model.max_tokens ({self.model.max_tokens})"
+            )
+        return self
+
+
+SUBJECTS = ("base", "prompted", "tuned")
+
+
+def _member(key: str, name: str, family: str) -> None:
+    allowed = sorted(p.stem for p in (HERE / family).glob("*.py") if not p.stem.startswith("_"))
+    if name not in allowed:
+        raise ValueError(f"{key} is {name!r}, which is not known: use one of {', '.join(allowed)}")
+
+
+def parse(raw: dict) -> Params:
+    """Typed parameters from a plain mapping. Raises ParamsError with one sentence for the first fault."""
+    try:
+        return Params(**raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"] if part not in ("str", "float", "list[str]", "literal['all-linear']"))
+        if first["type"] == "extra_forbidden":
+            raise ParamsError(f"params.yaml: {key} is not a known parameter; see conf/config.yaml for all of them.") from None
+        if first["type"] == "missing":
+            raise ParamsError(f"params.yaml: {key} is missing; see conf/config.yaml for its meaning.") from None
+        if first["type"] == "value_error":
+            raise ParamsError(f"params.yaml: {first['ctx']['error']}.") from None
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise ParamsError(f"params.yaml: {key} is {first['input']!r}: {message}.") from None
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """The parameters of this run. Raises ParamsError."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} does not exist: run from the top folder of the repository.") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is not YAML ({error}): correct it, or take it back with `git checkout {path}`.") from None
+    return parse(raw or {})

@@ -1,0 +1,156 @@
+"""split: training, validation and test rows that share no group and, with split.by=tool, no held-out tool.
+
+    python -m stages.split      ->  data/split/{train,valid,test}.jsonl  data/suites/*.jsonl  metrics/data/split.json
+
+Two passes over the rows: the first keeps some words of each (id, group, tools, query), the second writes.
+"""
+
+import shutil
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from stages.console import main_guard, say
+from stages.errors import StageError
+from stages.files import atomic, read_json, read_jsonl, write_json
+from stages.params import Params, load
+from stages.schema import Example, dumps
+from stages.suites import pick, rank
+
+PARTS = ("train", "valid", "test")
+
+
+@dataclass
+class Row:
+    """What the split decides on."""
+
+    id: str
+    group: str
+    query: str
+    called: frozenset[str]
+    offered: frozenset[str]
+    labels: dict[str, str]
+    part: str = ""
+
+
+def facts(row: dict) -> Row:
+    example = Example.from_json(row["example"])
+    called = frozenset(call.name for call in example.calls or [])
+    query = " ".join(m["content"].casefold() for m in example.messages if m["role"] == "user")
+    return Row(example.id, example.group or example.id, " ".join(query.split()), called,
+               frozenset(tool.name for tool in example.tools), example.labels)
+
+
+def held_out_tools(rows: list[Row], held_out: str | float, seed: int) -> set[str]:
+    """The tools kept from training: read from a JSON list, or a share of the called tools."""
+    if isinstance(held_out, str):
+        return set(read_json(held_out))
+    called = sorted({name for row in rows for name in row.called}, key=lambda name: rank(seed, name))
+    return set(called[: round(len(called) * held_out)])
+
+
+def assign(rows: list[Row], params: Params) -> set[str]:
+    """Sets each row's part ("" = left out, see `left_out`) and its `tools` label; returns the held-out tools."""
+    held = held_out_tools(rows, params.split.held_out, params.seed) if params.split.by == "tool" else set()
+    rest: dict[str, list[Row]] = {}
+    for row in rows:
+        marked = params.split.by == "tool" and row.labels.get("tools") == "held_out"  # the source's own word
+        touched = marked or (row.called & held if row.called else row.offered & held)
+        row.labels = {**row.labels, "tools": "held_out" if touched else "seen"}
+        if touched:
+            row.part = "test"
+        elif not row.offered & held:
+            rest.setdefault(row.id if params.split.by == "random" else row.group, []).append(row)
+    groups = sorted(rest.values(), key=lambda group: rank(params.seed, group[0].group))
+    fill_parts(groups, params)
+    in_training = {row.query for row in rows if row.part in ("train", "valid")}
+    for row in rows:
+        if row.part == "test" and row.query in in_training:
+            row.part = ""
+    return held
+
+
+def fill_parts(groups: list[list[Row]], params: Params) -> None:
+    """Whole groups go to test, then to valid, then to train, until each has what is asked."""
+    test_rows, valid_rows, train_rows = params.split.test * sum(map(len, groups)), params.split.valid, params.split.train
+    counts = Counter()
+    for group in groups:
+        part = "test" if counts["test"] < test_rows else "valid" if counts["valid"] < valid_rows else "train"
+        for row in group:
+            if part != "train" or train_rows is None or counts["train"] < train_rows:
+                row.part = part
+                counts[part] += 1
+
+
+def left_out(rows: list[Row], held: set[str], params: Params) -> dict[str, int]:
+    reasons = Counter()
+    in_training = {row.query for row in rows if row.part in ("train", "valid")}
+    for row in rows:
+        if not row.part:
+            reason = ("offers_a_held_out_tool" if row.offered & held and not row.called & held and row.labels["tools"] == "seen"
+                      else "query_in_training" if row.query in in_training else "beyond_split.train")
+            reasons[reason] += 1
+    return dict(sorted(reasons.items()))
+
+
+def overlaps(rows: list[Row]) -> dict:
+    """How much train and test share; the first two are 0 by construction and are counted all the same."""
+    parts = {part: [row for row in rows if row.part == part] for part in PARTS}
+    known = {key: {value for row in parts["train"] for value in of(row)} for key, of in SHARED.items()}
+    return {f"test_rows_sharing_{key}_with_train": sum(any(v in known[key] for v in of(row)) for row in parts["test"])
+            for key, of in SHARED.items()}
+
+
+SHARED = {"group": lambda r: [r.group], "query": lambda r: [r.query], "called_tool": lambda r: r.called, "offered_tool": lambda r: r.offered}
+
+
+def choose_suites(rows: list[Row], params: Params) -> dict[str, list[str]]:
+    test = [(row.id, row.labels) for row in rows if row.part == "test"]
+    return {suite: pick(suite, test, params.suite_sizes.get(suite, params.suite_sizes["default"]), params.seed) for suite in params.suites}
+
+
+def write(rows: list[Row], suites: dict[str, list[str]]) -> None:
+    shutil.rmtree("data/suites", ignore_errors=True)  # a suite that is no longer asked for leaves no file
+    by_id = {row.id: row for row in rows}
+    members = {}
+    for suite, ids in suites.items():
+        for id in ids:
+            members.setdefault(id, []).append(suite)
+    with ExitStack() as stack:
+        parts = {part: stack.enter_context(atomic(f"data/split/{part}.jsonl")) for part in PARTS}
+        files = {suite: stack.enter_context(atomic(f"data/suites/{suite}.jsonl")) for suite in suites}
+        for row in read_jsonl("data/formatted.jsonl"):
+            fact = by_id[row["id"]]
+            if not fact.part:
+                continue
+            row["example"]["labels"] = fact.labels
+            line = dumps(row) + "\n"
+            parts[fact.part].write(line)
+            for suite in members.get(fact.id, ()):
+                files[suite].write(line)
+
+
+@main_guard
+def main() -> None:
+    params = load()
+    rows = [facts(row) for row in read_jsonl("data/formatted.jsonl")]
+    held = assign(rows, params)
+    counts = Counter(row.part for row in rows)
+    if not counts["train"] or not counts["test"]:
+        raise StageError(f"split left {counts['train']} training and {counts['test']} test rows of {len(rows)}: "
+                         "lower split.held_out or split.test, or give more rows.")
+    suites = choose_suites(rows, params)
+    write(rows, suites)
+    sizes = {suite: len(ids) for suite, ids in suites.items()}
+    write_json("metrics/data/split.json", {
+        "by": params.split.by, **{part: counts[part] for part in PARTS}, "held_out_tools": len(held), "left_out": left_out(rows, held, params),
+        **overlaps(rows), "suites": sizes})
+    say(f"split: {len(rows)} rows in, {counts['train']} train, {counts['valid']} valid, {counts['test']} test, {counts['']} left out "
+        f"(metrics/data/split.json); suites: {', '.join(f'{name} {size}' for name, size in sizes.items())}")
+    for suite, size in sizes.items():
+        if size < (asked := params.suite_sizes.get(suite, params.suite_sizes["default"])):
+            say(f"split: suite {suite} has {size} cases, fewer than the {asked} asked for; none were invented")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""LoRA through TRL's SFTTrainer and PEFT, in full precision or over 4-bit NF4 weights (QLoRA)."""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+from datasets import Dataset, Features, List, Value
+from peft import LoraConfig, prepare_model_for_kbit_training
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PrinterCallback, TrainerCallback, set_seed
+from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from stages import hardware
+from stages.console import progress, say
+from stages.errors import StageError
+from stages.mask import MaskProof
+from stages.params import Params
+from stages.template import Template, hub_sentence
+from stages.trainers import Trained
+
+LOG_EVERY = 10  # steps; save_every is a multiple, so that a resumed log equals an unbroken one
+
+
+def load_model(params: Params):
+    """The base model on the device and in the number type that params.model asks for."""
+    device, dtype, why = hardware.choose(params.model.dtype)
+    say(f"model: {params.model.name} on {device} in {dtype} ({why}), quantize {params.model.quantize}")
+    torch_dtype = getattr(torch, dtype)
+    quantization = None
+    if params.model.quantize == "nf4":
+        quantization = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+                                          bnb_4bit_compute_dtype=torch_dtype)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            params.model.name, revision=params.model.revision, dtype=torch_dtype, quantization_config=quantization, device_map={"": device})
+    except (OSError, ValueError) as error:
+        raise StageError(hub_sentence(params.model.name, error)) from None
+    return model
+
+
+def tokenised(rows: list[dict], tmpl: Template) -> Dataset:
+    """Rows {"prompt", "completion"} as token ids with a mask of the completion; int columns, no inferred schema."""
+    prompts, completions = tmpl.batch_ids([r["prompt"] for r in rows]), tmpl.batch_ids([r["completion"] for r in rows])
+    features = Features({"input_ids": List(Value("int32")), "completion_mask": List(Value("int8"))})
+    return Dataset.from_dict({
+        "input_ids": [p + c for p, c in zip(prompts, completions)],
+        "completion_mask": [[0] * len(p) + [1] * len(c) for p, c in zip(prompts, completions)],
+    }, features=features)
+
+
+class ProvingCollator(DataCollatorForLanguageModeling):
+    """TRL's collator; every training batch is proved before the trainer sees it."""
+
+    proof: MaskProof | None = None
+
+    def torch_call(self, examples):
+        batch = super().torch_call(examples)
+        if self.proof is not None:
+            for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"]):
+                real = mask.bool()
+                self.proof.check(ids[real].tolist(), labels[real].tolist())
+            self.proof.batches += 1
+        return batch
+
+
+class Bar(TrainerCallback):
+    """Progress with time left."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.bar = progress(state.max_steps, "train", "step")
+        self.bar.update(state.global_step)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.bar.update()
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if logs and "loss" in logs:
+            self.bar.set_postfix(loss=f"{logs['loss']:.3f}")
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self.bar.close()
+
+
+def config(params: Params, scratch: Path, device: str, dtype: str) -> SFTConfig:
+    train = params.train
+    return SFTConfig(
+        output_dir=str(scratch), seed=params.seed, data_seed=params.seed, use_cpu=device == "cpu",
+        bf16=device == "cuda" and dtype == "bfloat16", fp16=device == "cuda" and dtype == "float16",
+        learning_rate=train.learning_rate, lr_scheduler_type=train.schedule, warmup_steps=train.warmup, num_train_epochs=train.epochs,
+        max_steps=train.steps or -1, per_device_train_batch_size=train.batch_size, per_device_eval_batch_size=train.batch_size,
+        gradient_accumulation_steps=train.accumulation, weight_decay=train.weight_decay, max_grad_norm=train.max_grad_norm,
+        optim=train.optimizer, completion_only_loss=train.completion_only_loss, gradient_checkpointing=train.gradient_checkpointing,
+        max_length=params.model.max_tokens, train_sampling_strategy="group_by_length",
+        logging_steps=LOG_EVERY, logging_first_step=True, save_steps=train.save_every, save_total_limit=2,
+        eval_strategy="steps" if params.split.valid else "no", eval_steps=train.eval_every,
+        report_to="none", disable_tqdm=True, dataloader_num_workers=0, dataset_num_proc=None,
+    )
+
+
+def last_checkpoint(scratch: Path) -> str | None:
+    """The newest checkpoint that was written to its end: trainer_state.json comes last and must be whole."""
+    whole = []
+    for path in scratch.glob("checkpoint-*"):
+        try:
+            json.loads((path / "trainer_state.json").read_text())
+            whole.append(path)
+        except (OSError, ValueError):
+            continue
+    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
+
+
+def adapted(model, params: Params):
+    """(model, PEFT configuration), made ready for adapters over 4-bit weights where asked."""
+    if params.model.quantize != "none":
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=params.train.gradient_checkpointing)
+    lora = params.train.lora
+    return model, LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.targets,
+                             use_dora=lora.dora, use_rslora=lora.rslora, task_type="CAUSAL_LM")
+
+
+def build(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, scratch: Path) -> tuple[SFTTrainer, MaskProof]:
+    model, peft = adapted(load_model(params), params)
+    device, dtype, _ = hardware.choose(params.model.dtype)
+    data, unseen = tokenised(rows, tmpl), tokenised(valid, tmpl) if valid else None
+    known = {tuple(row["input_ids"]): row["completion_mask"].index(1) for part in (data, unseen) if part for row in part}
+    proof = MaskProof(known, tmpl.ends, params.train.completion_only_loss, tmpl.tokenizer.decode)
+    collator = ProvingCollator(pad_token_id=tmpl.tokenizer.pad_token_id)
+    collator.proof = proof
+    trainer = SFTTrainer(
+        model=model, args=config(params, scratch, device, dtype), train_dataset=data, eval_dataset=unseen,
+        processing_class=tmpl.tokenizer, peft_config=peft, data_collator=collator, callbacks=[Bar()])
+    trainer.pop_callback(PrinterCallback)
+    if device == "cpu":  # TRL casts adapters over 4-bit weights to bfloat16, which this CPU multiplies slowly
+        for parameter in trainer.model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+    return trainer, proof
+
+
+def train(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, scratch: Path) -> Trained:
+    """Trains an adapter on rows {"prompt", "completion"}. Raises StageError when the mask proof fails."""
+    hardware.set_threads()
+    set_seed(params.seed)
+    trainer, proof = build(rows, valid, params, tmpl, scratch)
+    resume = last_checkpoint(scratch)
+    if resume:
+        say(f"train: goes on from {resume}")
+    start, done = time.perf_counter(), int(resume.rsplit("-", 1)[1]) if resume else 0
+    trainer.train(resume_from_checkpoint=resume)
+    seconds = time.perf_counter() - start
+    timing = {"seconds": round(seconds, 1), "steps": trainer.state.global_step - done,
+              "steps_per_second": round((trainer.state.global_step - done) / seconds, 3),
+              "tokens_per_second": round(proof.tokens / seconds, 1), "peak_memory_gib": peak_memory()}
+    return Trained(save(trainer.model, scratch / "adapter"), deterministic(trainer.state.log_history), proof.report(), timing)
+
+
+def peak_memory() -> float:
+    """GiB: the GPU's allocated peak, or this process's resident peak."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 2**30, 2)
+    scale = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is bytes on macOS, KiB on Linux
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**30, 2)
+
+
+def deterministic(history: list[dict]) -> list[dict]:
+    """The log without run times: equal over runs on one machine."""
+    keep = ("step", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "mean_token_accuracy", "eval_mean_token_accuracy", "num_tokens")
+    return [row for entry in history if (row := {key: entry[key] for key in keep if key in entry}) and ("loss" in row or "eval_loss" in row)]
+
+
+def save(model, folder: Path) -> Path:
+    """The adapter's two files, byte-stable: PEFT writes its target modules in the order of a set."""
+    model.save_pretrained(folder)
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    for key, value in settings.items():
+        if isinstance(value, list):
+            settings[key] = sorted(value)
+    (folder / "adapter_config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+    return folder
