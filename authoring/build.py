@@ -149,6 +149,8 @@ def examples(catalogue: Catalogue) -> list[dict]:
 def main() -> int:
     domains = [load(path) for path in sorted((HERE / "domains").glob("*.yaml"))]
     found = [f"{domain.name}: {line}" for domain in domains for line in problems(domain)]
+    names = Counter(tool.name for domain in domains for tool in domain.tools)
+    found += [f"tool {name!r} is in several domains: rename one" for name, count in names.items() if count > 1]
     if found:
         print("\n".join(found))
         return 1
