@@ -49,6 +49,7 @@ class Split(Strict):
     test: Share = 0.1  # share of the other groups (or rows) kept for test
     valid: Annotated[int, Field(ge=0)] = 64  # rows for the loss on unseen rows during training
     train: Count | None = None  # use at most so many training rows; None = all
+    train_tokens: Count | None = None  # train on rows of at most so many tokens; None = all
 
 
 class Prompted(Strict):

@@ -30,6 +30,7 @@ class Row:
     called: frozenset[str]
     offered: frozenset[str]
     labels: dict[str, str]
+    tokens: int
     part: str = ""
 
 
@@ -38,7 +39,7 @@ def facts(row: dict) -> Row:
     called = frozenset(call.name for call in example.calls or [])
     query = " ".join(m["content"].casefold() for m in example.messages if m["role"] == "user")
     return Row(example.id, example.group or example.id, " ".join(query.split()), called,
-               frozenset(tool.name for tool in example.tools), example.labels)
+               frozenset(tool.name for tool in example.tools), example.labels, row["prompt_tokens"] + row["completion_tokens"])
 
 
 def held_out_tools(rows: list[Row], held_out: str | float, seed: int) -> set[str]:
@@ -72,14 +73,20 @@ def assign(rows: list[Row], params: Params) -> set[str]:
 
 def fill_parts(groups: list[list[Row]], params: Params) -> None:
     """Whole groups go to test, then to valid, then to train, until each has what is asked."""
-    test_rows, valid_rows, train_rows = params.split.test * sum(map(len, groups)), params.split.valid, params.split.train
-    counts = Counter()
+    split, counts = params.split, Counter()
+    test_rows = split.test * sum(map(len, groups))
     for group in groups:
-        part = "test" if counts["test"] < test_rows else "valid" if counts["valid"] < valid_rows else "train"
+        part = "test" if counts["test"] < test_rows else "valid" if counts["valid"] < split.valid else "train"
         for row in group:
-            if part != "train" or train_rows is None or counts["train"] < train_rows:
-                row.part = part
-                counts[part] += 1
+            if part != "test" and too_long(row, params) or part == "train" and split.train and counts["train"] >= split.train:
+                continue
+            row.part = part
+            counts[part] += 1
+
+
+def too_long(row: Row, params: Params) -> bool:
+    """Whether split.train_tokens keeps the row from training (and from the loss that is followed during it)."""
+    return params.split.train_tokens is not None and row.tokens > params.split.train_tokens
 
 
 def left_out(rows: list[Row], held: set[str], params: Params) -> dict[str, int]:
@@ -88,7 +95,8 @@ def left_out(rows: list[Row], held: set[str], params: Params) -> dict[str, int]:
     for row in rows:
         if not row.part:
             reason = ("offers_a_held_out_tool" if row.offered & held and not row.called & held and row.labels["tools"] == "seen"
-                      else "query_in_training" if row.query in in_training else "beyond_split.train")
+                      else "query_in_training" if row.query in in_training
+                      else "beyond_split.train_tokens" if too_long(row, params) else "beyond_split.train")
             reasons[reason] += 1
     return dict(sorted(reasons.items()))
 
