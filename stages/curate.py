@@ -21,6 +21,7 @@ from stages.errors import ParamsError, RowError
 from stages.files import atomic, write_json
 from stages.params import Params, load
 from stages.schema import Example, dumps
+from stages.sources import bfcl
 
 EXCERPT = 160  # characters of a rejected row that the rejects file shows
 
@@ -46,7 +47,8 @@ def check(example: Example) -> None:
     for tool in example.tools:
         _validator(dumps(tool.parameters))
     offered = {tool.name: tool for tool in example.tools}
-    for call in example.calls or []:
+    # a benchmark's gold is kept as it is, faults included: its verdict goes by `accepted`
+    for call in example.calls or [] if example.accepted is None else []:
         if call.name not in offered:
             raise RowError("call_of_unoffered_tool", f"{call.name!r} is not among the {len(names)} tools offered")
         parameters = offered[call.name].parameters
@@ -68,22 +70,26 @@ def label(example: Example) -> dict[str, str]:
 
 
 class Curator:
-    """Counts what goes in and what comes out; holds digests (16 bytes a row) to find duplicates."""
+    """Counts what goes in and what comes out; holds digests (16 bytes a row) to find duplicates, and the ids that were given."""
 
     def __init__(self, source: str):
         self.source, self.read, self.kept = source, 0, 0
-        self.rejected, self.labels, self.seen = Counter(), {}, set()
+        self.rejected, self.labels, self.seen, self.ids = Counter(), {}, set(), set()
 
     def accept(self, example: Example, place: str) -> Example:
-        """The Example ready to be written. Raises RowError."""
-        example = replace(example, id=example.id or place, source=self.source, labels=label(example))
+        """The Example ready to be written; one without an id of its own is named by its place. Raises RowError."""
+        id = example.id if example.id and example.id not in self.ids else place
+        example = replace(example, id=id, source=self.source, labels=label(example))
         check(example)
+        if id in self.ids:
+            raise RowError("id_twice", f"a row before this one has the id {id!r}")
         body = dumps([example.messages, sorted(tool.name for tool in example.tools),
                       [[c.name, c.arguments] for c in example.calls or []], example.reply])
         digest = hashlib.blake2b(body.encode(), digest_size=16).digest()
         if digest in self.seen:
             raise RowError("duplicate", "the same request, tools and target came before")
         self.seen.add(digest)
+        self.ids.add(id)
         self.kept += 1
         for name, value in example.labels.items():
             self.labels.setdefault(name, Counter())[value] += 1
@@ -121,8 +127,11 @@ def curated(raws: Iterator[sources.Raw], convert, curator: Curator, reject) -> I
 
 def run(params: Params) -> dict:
     cfg = params.dataset
+    if cfg.path is None:
+        raise ParamsError(f"dataset.path is null, but dataset.source={cfg.source} reads a file or folder: give its path.")
     source, curator = sources.get(cfg.source), Curator(cfg.source)
     raws = islice(source.read(cfg), cfg.limit)
+    tests = Curator("bfcl")
     with atomic("data/curated.jsonl") as out, atomic("data/rejects.jsonl") as rejects:
 
         def reject(raw, error):
@@ -131,7 +140,10 @@ def run(params: Params) -> dict:
 
         for example in curated(raws, lambda value: source.convert(value, cfg), curator, reject):
             out.write(dumps(example.to_json()) + "\n")
-    return curator.counts()
+        if params.benchmark.path:
+            for example in curated(bfcl.read(params.benchmark), lambda value: bfcl.convert(value, cfg), tests, reject):
+                out.write(dumps(example.to_json()) + "\n")
+    return curator.counts() | ({"benchmark": tests.counts()} if params.benchmark.path else {})
 
 
 @main_guard
@@ -141,6 +153,8 @@ def main() -> None:
     write_json("metrics/data/curate.json", counts)
     rejected = ", ".join(f"{reason} {count}" for reason, count in counts["rejected"].items()) or "none"
     say(f"curate: {counts['read']} rows in, {counts['kept']} kept; rejected: {rejected} (data/rejects.jsonl)")
+    if "benchmark" in counts:
+        say(f"curate: {counts['benchmark']['read']} benchmark rows in, {counts['benchmark']['kept']} kept, for test only")
     if counts["kept"] < params.dataset.min_kept:
         raise ParamsError(f"{counts['kept']} usable rows are fewer than dataset.min_kept ({params.dataset.min_kept}): "
                           "look into data/rejects.jsonl, or lower dataset.min_kept.")

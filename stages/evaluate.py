@@ -6,7 +6,7 @@
     ->  metrics/tuned/held_out.json            the figures (`scoring.summary`)
         data/cases/tuned/held_out.jsonl        each case: parsed calls, defects, outcome, verdicts (`scoring.case`)
 
-A suite row made from the benchmark may bring its own "ground_truth" and "category" for the bfcl verdict.
+An Example made from the benchmark brings its own accepted values and category for the bfcl verdict.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from stages.params import load
 from stages.schema import Example, Parsed
 from stages.scoring.case import score_case
 from stages.scoring.summary import share, summarise
+from stages.suites import verdict
 
 
 def paired(rows: list[dict], predictions: list[dict], what: str) -> Iterator[tuple[dict, dict]]:
@@ -50,7 +51,8 @@ def _first_twice(ids: list[str]) -> str:
 def score(row: dict, prediction: dict, parse: Callable[[str], Parsed]) -> dict:
     """One row of the cases file: what was read from the completion, and every verdict on it."""
     parsed = parse(prediction["completion"])
-    scores = score_case(Example.from_json(row["example"]), parsed, row.get("ground_truth"), row.get("category"))
+    example = Example.from_json(row["example"])
+    scores = score_case(example, parsed, example.accepted, example.labels.get("category"))
     read = {"calls": [asdict(call) for call in parsed.calls], "reply": parsed.reply}
     return scores | read | {"finish": prediction.get("finish"), "tokens": prediction.get("tokens")}
 
@@ -79,8 +81,8 @@ def main(argv: list[str] | None = None) -> None:
     metrics = figures(cases)
     write_jsonl(f"data/cases/{name}.jsonl", cases)
     write_json(f"metrics/{name}.json", metrics)
-    right = metrics["scores"]["strict"]
-    say(f"evaluate {name}: {right['k']} of {right['n']} exact, {right['rate']:.1%} [{right['low']:.1%}, {right['high']:.1%}]")
+    right = metrics["scores"][verdict(args.suite)]
+    say(f"evaluate {name}: {right['k']} of {right['n']} right, {right['rate']:.1%} [{right['low']:.1%}, {right['high']:.1%}]")
 
 
 if __name__ == "__main__":

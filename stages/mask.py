@@ -43,6 +43,11 @@ class MaskProof:
     def _fail(self, what: str, ids: list[int]) -> None:
         raise StageError(f"mask proof: {what}, in the row that ends {self.decode(ids[-24:])!r}; nothing was trained on it.")
 
+    def go_on_from(self, report: dict) -> None:
+        """Takes over what an interrupted run had counted up to its checkpoint."""
+        self.checked, self.batches, self.tokens = report["rows_checked"], report["batches"], report["tokens"]
+        self.supervised, self.examples = report["supervised_tokens"], list(report["examples"])
+
     def report(self) -> dict:
         return {
             "rows_checked": self.checked, "batches": self.batches, "completion_only_loss": self.completion_only,

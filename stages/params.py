@@ -19,7 +19,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Dataset(Strict):
@@ -28,6 +28,11 @@ class Dataset(Strict):
     track: str  # what DVC hashes for it
     limit: Count | None = None  # read at most so many rows
     min_kept: Count = 100  # fewer usable rows than this stop the run
+
+
+class Benchmark(Strict):
+    path: str | None = None  # the folder of a BFCL checkout; its rows are tested on and never trained on
+    track: str  # what DVC hashes for it
 
 
 class Model(Strict):
@@ -45,7 +50,8 @@ class Format(Strict):
 
 class Split(Strict):
     by: Literal["tool", "group", "random"] = "tool"
-    held_out: str | float = 0.15  # tools kept from training: a JSON list of names, or a share of the called tools
+    # a number first: PyYAML reads 1e-01 as text
+    held_out: Annotated[float | str, Field(union_mode="left_to_right")] = 0.15  # tools kept from training: a JSON list of names, or a share of the called tools
     test: Share = 0.1  # share of the other groups (or rows) kept for test
     valid: Annotated[int, Field(ge=0)] = 64  # rows for the loss on unseen rows during training
     train: Count | None = None  # use at most so many training rows; None = all
@@ -81,7 +87,8 @@ class Train(Strict):
     optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit", "adafactor"] = "adamw_torch"
     completion_only_loss: bool = True
     gradient_checkpointing: bool = False
-    save_every: Count = 50  # steps between checkpoints that an interrupted run goes on from
+    # steps between checkpoints that an interrupted run goes on from; the loss is logged every 10, and a resumed log equals an unbroken one
+    save_every: Annotated[int, Field(ge=10, multiple_of=10)] = 50
     eval_every: Count = 50  # steps between losses on the validation rows
 
 
@@ -96,6 +103,7 @@ class Params(Strict):
     seed: Annotated[int, Field(ge=0)] = 42
     dialect: str = "native"
     dataset: Dataset
+    benchmark: Benchmark
     model: Model
     format: Format = Format()
     split: Split = Split()
@@ -124,6 +132,8 @@ class Params(Strict):
             raise ValueError(f"suite_sizes has {min(unknown)!r}, which is not known: use default or some of {', '.join(SUITES)}")
         if "default" not in self.suite_sizes:
             raise ValueError("suite_sizes has no 'default': give the number of cases for suites that it does not name")
+        if not self.benchmark.path and (bfcl := [name for name in self.suites if name.startswith("bfcl_")]):
+            raise ValueError(f"suites has {bfcl[0]!r}, but benchmark.path is not set: use -S benchmark=bfcl")
         if self.split.by == "random" and not self.split.test:
             raise ValueError("split.test is 0 with split.by=random: keep some rows for test")
         if isinstance(self.split.held_out, float) and not 0 <= self.split.held_out < 1:
@@ -148,8 +158,10 @@ def _member(key: str, name: str, family: str) -> None:
 
 def parse(raw: dict) -> Params:
     """Typed parameters from a plain mapping. Raises ParamsError with one sentence for the first fault."""
+    if not isinstance(raw, dict):
+        raise ParamsError(f"params.yaml is not a mapping but {type(raw).__name__}: take it back with `git checkout params.yaml`.")
     try:
-        return Params(**raw)
+        return Params.model_validate({str(key): value for key, value in raw.items()})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"] if part not in ("str", "float", "list[str]", "literal['all-linear']"))
@@ -169,6 +181,6 @@ def load(path: str | Path = "params.yaml") -> Params:
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist: run from the top folder of the repository.") from None
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path} is not YAML ({error}): correct it, or take it back with `git checkout {path}`.") from None
-    return parse(raw or {})
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path} is not YAML ({' '.join(str(error).split())}): correct it, or take it back with `git checkout {path}`.") from None
+    return parse({} if raw is None else raw)

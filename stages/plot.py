@@ -17,6 +17,7 @@ from stages import report, summary
 from stages.console import main_guard, say
 from stages.files import read_json, read_jsonl, write_text
 from stages.params import Params, load
+from stages.suites import verdict
 
 FIGURE = {"dpi": 150, "bbox_inches": "tight", "metadata": {"Software": None}}  # no version in the file: byte-stable
 COLOURS = {"base": "#8c8c8c", "prompted": "#dd8452", "tuned": "#4c72b0"}
@@ -41,7 +42,7 @@ def exact_match(cases: summary.Cases, subjects: list[str]) -> list[dict]:
     rows = []
     for suite, by_subject in cases.items():
         for subject, found in by_subject.items():
-            rate = summary.share(sum(case["strict"] for case in found), len(found))
+            rate = summary.share(sum(case[verdict(suite)] for case in found), len(found))
             rows.append({"suite": suite, "subject": subject, "exact": rate["rate"], "low": rate["low"], "high": rate["high"], "cases": rate["n"]})
     return rows
 

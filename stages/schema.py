@@ -49,7 +49,8 @@ class Example:
 
     messages: OpenAI-style dicts up to that turn ({"role", "content"[, "tool_calls"]}).
     group: rows made from one origin (a phrasing, a dialogue) share it; a split never parts them.
-    labels: strings that suites select by: kind, turns, complexity, domain.
+    labels: strings that suites select by: kind, turns, complexity, domain; category in a benchmark.
+    accepted: a benchmark's own gold, [{FUNCTION: {PARAM: [accepted values]}}], for the bfcl verdict.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Example:
     reply: str | None = None
     group: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    accepted: list[dict] | None = None
 
     def to_json(self) -> dict:
         """Plain dicts that share their content with the Example (dataclasses.asdict would copy it all, slowly)."""
@@ -98,24 +100,44 @@ def as_arguments(value) -> dict:
     raise RowError("arguments_not_object", f"arguments are {type(value).__name__}, not an object")
 
 
+MAX_DEPTH = 64  # levels of lists and objects; deeper values are no call, and would exhaust the stack of some reader
+
+
 def loads(text: str):
-    """json.loads that refuses what JSON forbids: NaN, Infinity, duplicate keys, lone surrogates."""
+    """json.loads that refuses what JSON forbids (NaN, Infinity, duplicate keys, lone surrogates) and what no float holds.
+
+    Raises ValueError, also for values nested deeper than MAX_DEPTH.
+    """
 
     def no_constant(name):
         raise ValueError(f"{name} is not JSON")
 
     def unique(pairs):
-        keys = [key for key, _ in pairs]
-        if len(set(keys)) != len(keys):
-            raise ValueError(f"duplicate key {next(k for k in keys if keys.count(k) > 1)!r}")
-        return dict(pairs)
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            seen = set()
+            raise ValueError(f"duplicate key {next(k for k, _ in pairs if k in seen or seen.add(k))!r}")
+        return value
 
-    value = json.loads(text, parse_constant=no_constant, object_pairs_hook=unique)
     try:
-        dumps(value).encode()
+        value = json.loads(text, parse_constant=no_constant, object_pairs_hook=unique)
+        if text.count("{") + text.count("[") > MAX_DEPTH and depth(value) > MAX_DEPTH:
+            raise RecursionError
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels") from None
     except UnicodeEncodeError:
         raise ValueError("lone surrogate in a string") from None
     return value
+
+
+def depth(value) -> int:
+    """Levels of lists and objects: 0 for a plain value, 2 for {"a": []}."""
+    levels, layer = 0, [value]
+    while layer := [one for one in layer if isinstance(one, (dict, list))]:
+        levels += 1
+        layer = [inner for one in layer for inner in (one.values() if isinstance(one, dict) else one)]
+    return levels
 
 
 def dumps(value) -> str:

@@ -58,7 +58,7 @@ def assign(rows: list[Row], params: Params) -> set[str]:
         marked = params.split.by == "tool" and row.labels.get("tools") == "held_out"  # the source's own word
         touched = marked or (row.called & held if row.called else row.offered & held)
         row.labels = {**row.labels, "tools": "held_out" if touched else "seen"}
-        if touched:
+        if touched or "category" in row.labels:  # a benchmark's rows are tested on, never trained on
             row.part = "test"
         elif not row.offered & held:
             rest.setdefault(row.id if params.split.by == "random" else row.group, []).append(row)

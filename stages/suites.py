@@ -2,6 +2,18 @@
 
 import hashlib
 from collections.abc import Iterable
+from functools import partial
+
+BFCL = ("simple_python", "multiple", "parallel", "parallel_multiple", "irrelevance")
+
+
+def _calls(labels: dict) -> bool:
+    return labels["turns"] == "single" and labels["kind"] in ("single", "parallel", "multiple")
+
+
+def _category(name: str, labels: dict) -> bool:
+    return labels.get("category") == name
+
 
 SUITES = {
     "held_out": ("one request with a call, of tools that no training row holds", lambda x: _calls(x) and x["tools"] == "held_out"),
@@ -16,12 +28,14 @@ SUITES = {
     "multi_turn": ("clarification, sequential and context-dependent turns", lambda x: x["turns"] != "single"),
     "clarification": ("the call after the user has given what was missing", lambda x: x["turns"] == "clarification"),
     "sequential": ("the next call, or the reply, after a tool's result", lambda x: x["turns"] == "sequential"),
+    **{f"bfcl_{name}": (f"the benchmark's category {name}, by its own verdict", partial(_category, name)) for name in BFCL},
     "context": ("a request that changes part of an earlier one", lambda x: x["turns"] == "context"),
 }
 
 
-def _calls(labels: dict) -> bool:
-    return labels["turns"] == "single" and labels["kind"] in ("single", "parallel", "multiple")
+def verdict(suite: str) -> str:
+    """The score that stands for a suite: the benchmark's own for its categories, exact match for all others."""
+    return "bfcl" if suite.startswith("bfcl_") else "strict"
 
 
 def rank(seed: int, name: str) -> int:
@@ -32,5 +46,7 @@ def rank(seed: int, name: str) -> int:
 def pick(suite: str, rows: Iterable[tuple[str, dict]], size: int, seed: int) -> list[str]:
     """The ids of at most `size` rows (id, labels) that belong to the suite, in the order of their rank."""
     belongs = SUITES[suite][1]
+    benchmark = suite.startswith("bfcl_")
+    rows = ((id, labels) for id, labels in rows if benchmark == ("category" in labels))
     chosen = sorted((id for id, labels in rows if belongs({"complexity": "", **labels})), key=lambda id: rank(seed, id))
     return chosen[:size]

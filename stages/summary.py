@@ -4,7 +4,8 @@
         data/cases/<subject>/<suite>.jsonl, of every subject and suite in the parameters
     ->  metrics/summary.json, and the table on the screen
 
-The first suite in the parameters is the headline. All figures are exact match (`strict`); "tuned" stands
+The first suite in the parameters is the headline. All figures are exact match (`strict`), or a benchmark's own
+verdict for its suites (`suites.verdict`); "tuned" stands
 for the last subject in the parameters, which is compared with each of the others on the same cases.
 """
 
@@ -13,19 +14,20 @@ from stages.files import read_jsonl, write_json
 from stages.params import load
 from stages.scoring.statistics import Comparison, compare, smallest_difference
 from stages.scoring.summary import share
+from stages.suites import verdict
 
 Cases = dict[str, dict[str, list[dict]]]  # suite -> subject -> rows of the cases file
 BASE = "base"
 
 
-def comparisons(subjects: dict[str, list[dict]], seed: int) -> dict[str, Comparison]:
+def comparisons(subjects: dict[str, list[dict]], score: str, seed: int) -> dict[str, Comparison]:
     """The last subject against each other one, on one suite. Raises StageError when their cases differ."""
     *others, last = subjects
     tuned = subjects[last]
     for other in others:
         if [case["id"] for case in subjects[other]] != [case["id"] for case in tuned]:
             raise StageError(f"{other} and {last} were scored on different cases: run `dvc repro` to predict and score again.")
-    right = {name: [case["strict"] for case in cases] for name, cases in subjects.items()}
+    right = {name: [case[score] for case in cases] for name, cases in subjects.items()}
     return {other: compare(right[other], right[last], [case["tool"] for case in tuned], seed) for other in others}
 
 
@@ -33,9 +35,10 @@ def headline(cases: Cases, seed: int) -> dict:
     """What metrics/summary.json holds: rates in [0, 1], 8 figures for the first suite and 2 for each other."""
     found = {}
     for place, (suite, subjects) in enumerate(cases.items()):
-        rates = {name: share(sum(case["strict"] for case in rows), len(rows)) for name, rows in subjects.items()}
+        score = verdict(suite)
+        rates = {name: share(sum(case[score] for case in rows), len(rows)) for name, rows in subjects.items()}
         last = list(subjects)[-1]
-        against = comparisons(subjects, seed).get(BASE)
+        against = comparisons(subjects, score, seed).get(BASE)
         row = {name: rate["rate"] for name, rate in rates.items() if place == 0 or name == last}
         if place == 0:
             row |= {"cases": rates[last]["n"], f"{last}_low": rates[last]["low"], f"{last}_high": rates[last]["high"]}
@@ -52,9 +55,9 @@ def table(cases: Cases, seed: int) -> list[str]:
     last = list(next(iter(cases.values())))[-1]
     lines = [f"{'suite':<14} {'cases':>5}  {'subject':<10} {'exact':>6}  {'95 % interval':<14}  {last} minus this, paired"]
     for suite, subjects in cases.items():
-        tests = comparisons(subjects, seed)
+        tests = comparisons(subjects, verdict(suite), seed)
         for place, (name, rows) in enumerate(subjects.items()):
-            rate = share(sum(case["strict"] for case in rows), len(rows))
+            rate = share(sum(case[verdict(suite)] for case in rows), len(rows))
             left = f"{suite if not place else '':<14} {len(rows) if not place else '':>5}  {name:<10}"
             interval = f"[{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
             line = f"{left} {100 * rate['rate']:5.1f}%  {interval:<14}"

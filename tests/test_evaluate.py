@@ -55,7 +55,7 @@ def test_files_and_figures(folder, capsys):
     assert metrics["scores"]["strict"]["rate"] == 0.5
     assert metrics["generation"] == {"tokens_mean": 28.0, "cut_at_limit": metrics["generation"]["cut_at_limit"]}
     assert metrics["generation"]["cut_at_limit"]["k"] == 1
-    assert "2 of 4 exact, 50.0%" in capsys.readouterr().out
+    assert "2 of 4 right, 50.0%" in capsys.readouterr().out
 
 
 def test_the_same_predictions_give_the_same_bytes(folder):
@@ -66,7 +66,10 @@ def test_the_same_predictions_give_the_same_bytes(folder):
 
 
 def test_benchmark_gold_in_the_row_is_used(folder):
-    write_jsonl("data/suites/held_out.jsonl", [row("a", 1) | {"ground_truth": [{"wave": {"times": [7]}}], "category": "simple_python"}])
+    benchmark = row("a", 1)
+    benchmark["example"]["accepted"] = [{"wave": {"times": [7]}}]
+    benchmark["example"]["labels"]["category"] = "simple_python"
+    write_jsonl("data/suites/held_out.jsonl", [benchmark])
     run([{"id": "a", "completion": call(7), "finish": "stop", "tokens": 20}])
     scores = read_json("metrics/tuned/held_out.json")["scores"]
     assert (scores["bfcl"]["k"], scores["strict"]["k"]) == (1, 0)

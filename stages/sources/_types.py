@@ -13,6 +13,8 @@ def type_schema(text: str) -> dict:
     Types that JSON Schema has no word for (Union, Any, Callable) give {}: anything goes.
     """
     text = text.strip()
+    if text.count("[") > 20:
+        return {}
     if text.endswith("optional"):
         text = text.removesuffix("optional").rstrip(" ,")
     if text.startswith("Optional[") and text.endswith("]"):

@@ -11,7 +11,11 @@ from pathlib import Path
 from stages.errors import RowError
 from stages.files import read_jsonl
 from stages.schema import Call, Example, Tool
-from stages.sources import Raw, mapping, read_rows
+from stages.sources import MESSAGES, TEXT, TEXT_OR_NULL, Raw, objects, read_rows, shape, shaped
+
+SHAPE = shape(
+    id=TEXT, group=TEXT, labels={"type": "object", "additionalProperties": TEXT}, messages=MESSAGES, offered={"type": "array", "items": TEXT},
+    calls={"anyOf": [{"type": "null"}, objects(name=TEXT, arguments={"type": "object"})]}, reply=TEXT_OR_NULL)
 
 
 def read(cfg) -> Iterator[Raw]:
@@ -24,10 +28,10 @@ def _tools(path: str) -> dict[str, Tool]:
 
 
 def convert(value, cfg) -> list[Example]:
-    row = mapping(value, "id", "group", "labels", "messages", "offered")
+    row = shaped(value, SHAPE)
     catalogue = _tools(cfg.path)
     if unknown := [name for name in row["offered"] if name not in catalogue]:
         raise RowError("unknown_tool", f"tools.jsonl has no {unknown[0]!r}")
-    calls = [Call(**call) for call in row["calls"]] if row["calls"] else None
+    calls = [Call(call["name"], call["arguments"]) for call in row["calls"]] if row["calls"] else None
     return [Example(row["id"], "embedded", row["messages"], [catalogue[name] for name in row["offered"]],
                     calls, row["reply"], row["group"], row["labels"])]

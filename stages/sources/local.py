@@ -54,8 +54,10 @@ def tool(entry) -> Tool:
     parameters = _json(entry.get("parameters"), "tools") or {}
     if not isinstance(parameters, dict):
         raise RowError("bad_tool_schema", f"parameters of {entry['name']} are {type(parameters).__name__}")
-    is_schema = parameters.get("type") == "object" or isinstance(parameters.get("properties"), dict)
-    if not is_schema:
+    properties = parameters.get("properties")
+    # a flat form may have a parameter of that name: its entries are then words, not schemas
+    is_schema = isinstance(properties, dict) and all(isinstance(schema, (dict, bool)) for schema in properties.values())
+    if not is_schema and parameters.get("type") != "object":
         parameters = flat_parameters(parameters)
     return Tool(entry["name"], str(entry.get("description") or ""), parameters)
 
@@ -75,7 +77,12 @@ def from_xlam(row: dict) -> Example:
         raise RowError("not_a_list", "tools and answers must be lists")
     calls = [call(entry) for entry in answers]
     reply = None if calls else row.get("reply") or "None of the available tools can do that."
-    return Example(str(row.get("id", "")), "local", [{"role": "user", "content": row["query"]}],
+    if not isinstance(row["query"], str):
+        raise RowError("no_query", f"query is {type(row['query']).__name__}, not text")
+    if not isinstance(reply, str | None):
+        raise RowError("content_not_text", f"reply is {type(reply).__name__}")
+    id = str(row["id"]) if isinstance(row.get("id"), (str, int)) else ""
+    return Example(id, "local", [{"role": "user", "content": row["query"]}],
                    [tool(entry) for entry in tools], calls or None, reply)
 
 
@@ -98,7 +105,10 @@ def from_messages(messages, tools) -> list[Example]:
             raise RowError("content_not_text", f"content of a {message['role']} turn is {type(content).__name__}")
         clean = {"role": message["role"], "content": content}
         if message["role"] == "assistant":
-            calls = [call(entry) for entry in message.get("tool_calls") or []]
+            entries = message.get("tool_calls") or []
+            if not isinstance(entries, list):
+                raise RowError("not_a_list", "tool_calls must be a list")
+            calls = [call(entry) for entry in entries]
             if not calls and not content.strip():
                 raise RowError("empty_turn", "an assistant turn has neither content nor tool_calls")
             made.append(Example("", "local", list(before), offered, calls or None, None if calls else content))

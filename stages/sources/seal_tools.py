@@ -15,10 +15,11 @@ from pathlib import Path
 from stages.errors import RowError
 from stages.files import read_jsonl
 from stages.schema import Call, Example, Tool
-from stages.sources import Raw, mapping, read_rows
+from stages.sources import TEXT, Raw, objects, read_rows, shape, shaped
 from stages.sources._types import flat_parameters
 
 DISTRACTORS = 4
+SHAPE = shape(id=TEXT, query=TEXT, calling=objects(api=TEXT, parameters={"type": "object"}))
 
 
 def read(cfg) -> Iterator[Raw]:
@@ -51,7 +52,7 @@ def offer(names: list[str], cfg_path: str, id: str) -> list[Tool]:
 
 
 def convert(value, cfg) -> list[Example]:
-    row, (tools, fields) = mapping(value, "id", "query", "calling"), library(cfg.path)
+    row, (tools, fields) = shaped(value, SHAPE), library(cfg.path)
     calls = []
     for call in row["calling"]:
         if call["api"] not in tools:

@@ -16,9 +16,12 @@ from pathlib import Path
 from stages.errors import FileError, RowError
 from stages.files import read_json
 from stages.schema import Call, Example, Tool, dumps
-from stages.sources import Raw, mapping, read_rows
+from stages.sources import TEXT, Raw, objects, read_rows, shape, shaped
 
 FILES = ("train", "dev")
+TURNS = objects(role={"enum": ["user", "system"]}, text=TEXT)
+TURNS["items"]["properties"]["calls_before_text"] = {"anyOf": [{"type": "null"}, objects(method=TEXT, parameters={"type": "object"})]}
+SHAPE = shape(id=TEXT, services={"type": "array", "items": TEXT}, turns=TURNS)
 
 
 def read(cfg) -> Iterator[Raw]:
@@ -52,7 +55,7 @@ def _tool(intent: dict, slots: dict) -> Tool:
 
 
 def convert(value, cfg) -> list[Example]:
-    row, offered = mapping(value, "id", "services", "turns"), services(cfg.path)
+    row, offered = shaped(value, SHAPE), services(cfg.path)
     if unknown := [name for name in row["services"] if name not in offered]:
         raise RowError("unknown_service", f"no schema file has {unknown[0]!r}")
     tools = list({tool.name: tool for name in row["services"] for tool in offered[name]}.values())
