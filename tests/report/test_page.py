@@ -1,0 +1,176 @@
+"""report.html of a made-up run: its figures, its escaping, its bytes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages import report, summary
+from stages.errors import FileError, StageError
+from stages.files import read_json, write_json, write_jsonl
+from stages.report import browser as case_data
+from stages.report import markup, quality, results, training
+from stages.schema import Call
+from stages.scoring import statistics
+from stages.scoring.summary import share
+from stages.suites import verdict
+from tests.report import made_up
+from tests.report.page import ROOT, SIZES, Reader, params
+
+
+def test_figures_are_those_of_the_scorers(page, monkeypatch):
+    monkeypatch.chdir(page.parent)
+    text = Reader(page.read_text(encoding="utf-8")).text
+    cases = summary.read_cases(list(made_up.SUBJECTS), list(SIZES))
+    for suite, by_subject in cases.items():
+        for rows in by_subject.values():
+            rate = share(sum(case[verdict(suite)] for case in rows), len(rows))
+            assert f"{markup.percent(rate['rate'])} {markup.interval(rate)}" in text
+        for test in summary.comparisons(by_subject, verdict(suite), params().seed).values():
+            assert f"{100 * test.difference:+.1f} [{100 * test.low:+.1f}, {100 * test.high:+.1f}]" in text
+            assert f"{results.SIGNS[test.word]} {test.word}" in text
+    for words in ("duplicate: 20", "5,000", "6.6 % of all", "54,321", "step 1", "1,630", "33.3 %", "train.lora.rank"):
+        assert words in text, words
+
+
+def test_equal_inputs_give_equal_bytes(page):
+    before = page.read_bytes()
+    script = (
+        "import yaml; from stages import params, report, summary; from stages.files import read_json;"
+        f"p = params.parse(yaml.safe_load(open({str(ROOT / 'params.yaml')!r})) | {{'subjects': {list(made_up.SUBJECTS)}}});"
+        f"report.write(p, summary.read_cases(p.subjects, {list(SIZES)}), read_json('models/log/mask.json'))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", script], cwd=page.parent, env=environment, check=True)
+    assert page.read_bytes() == before
+
+
+def test_one_file_with_nothing_outside_and_no_path(page):
+    html = page.read_text(encoding="utf-8")
+    elements = Reader(html).elements
+    for tag, attributes in elements:
+        assert tag not in ("iframe", "object", "embed", "base", "form") or tag == "form"
+        for key in ("src", "href"):
+            assert attributes.get(key, "#").startswith(("#", "data:")), (tag, attributes)
+        assert not any(key.startswith("on") for key in attributes), (tag, attributes)
+    assert "url(" not in html and "@import" not in html
+    assert str(page.parent) not in html and str(ROOT) not in html
+    assert [tag for tag, _ in elements].count("img") == 4
+
+
+def test_hostile_text_stays_text(page):
+    html = page.read_text(encoding="utf-8")
+    found = Reader(html)
+    assert len(found.scripts) == 2, "the data and the page's own"
+    assert "<" not in found.scripts[0] and found.scripts[1] == report.asset("page.js")
+    data = json.loads(found.scripts[0])
+    assert any(made_up.SCRIPT in subject["raw"] for case in data["cases"] for subject in case["subjects"])
+    assert any("\ud800" in subject["raw"] for case in data["cases"] for subject in case["subjects"])
+    assert made_up.SCRIPT in found.text, "the decoded row of the mask proof, as words"
+    assert "{{script}} {{cases}}" in found.text, "what is filled in is not searched for places"
+
+
+def test_places_of_the_template_are_all_filled(page):
+    assert all(place not in report.asset("page.js") + report.asset("page.css") for place in ("</script", "</style", "<!--", "{{"))
+    assert "{{subtitle}}" not in page.read_text(encoding="utf-8")
+
+
+def test_case_data(page, monkeypatch):
+    data = json.loads(Reader(page.read_text(encoding="utf-8")).scripts[0])
+    assert len(data["cases"]) == sum(SIZES.values())
+    assert len(data["tools"]) == len({tool["name"] for tool in data["tools"]}) <= 40
+    assert all(case["gold"] for case in data["cases"] if data["suites"][case["suite"]] != "no_tool")
+    assert {"12345678901234567890"} == {dict(case["gold"][0][1])["account"] for case in data["cases"] if "gold" in case}
+    assert page.stat().st_size < 3000 * len(data["cases"]) + 200_000
+
+
+def test_two_versions_of_a_tool_are_two_tools():
+    tools, tool = case_data.Tools(), {"name": "f", "description": "", "parameters": {"type": "object", "properties": {}}}
+    assert [tools.place(tool), tools.place(dict(reversed(tool.items()))), tools.place(tool | {"description": "new"})] == [0, 0, 1]
+
+
+def test_compared_argument_by_argument():
+    gold = [Call("f", {"a": 1, "b": [1], "c": "x"}), Call("g", {})]
+    calls = [Call("h", {"a": 1}), Call("f", {"a": 1, "b": [2], "d": True}), Call("f", {})]
+    assert case_data.compared(calls, gold) == [
+        ["h", -1, [["a", "1", "extra"]]],
+        ["f", 0, [["a", "1", "equal"], ["b", "[2]", "differs"], ["d", "true", "extra"]]],
+        ["f", -1, []],
+    ]
+    assert case_data.compared([Call("f", {"a": 1.0})], [Call("f", {"a": 1})]) == [["f", 0, [["a", "1.0", "differs"]]]], "as strict has it"
+
+
+def test_training_analysis():
+    falling = [{"step": 10 * i, "loss": max(2.0 - 0.2 * i, 0.4), "num_tokens": 100.0 * i} for i in range(1, 21)]
+    found = training.analyse([*falling, {"step": 200, "eval_loss": 0.5}, {"step": 200, "train_runtime": 3.0}])
+    assert (found.first, found.last, found.final) == (1.8, 0.4, 0.4)
+    assert found.reduction == pytest.approx(1.4 / 1.8) and found.variation == pytest.approx(0.0)
+    assert found.converged == 100  # (0.8 + 0.6 + 3 * 0.4) / 5 = 0.52, the first mean of at most 0.4 + 0.14
+    assert (found.tokens, found.steps, found.unseen) == (2000, 200, [(200, 0.5)])
+
+
+def test_training_that_did_not_go_well():
+    assert training.analyse([]) is None and training.analyse([{"step": 1, "loss": float("nan")}]) is None
+    rising = training.analyse([{"step": i, "loss": float(i)} for i in range(1, 9)])
+    assert rising.converged is None and rising.reduction == -7.0
+    alone = training.analyse([{"step": 1, "loss": 1.0}])
+    assert (alone.variation, alone.converged, alone.tokens) == (None, None, None)
+    assert "none: the loss did not fall" in training.training([{"step": 1, "loss": 1.0}], params().train, markup.Safe("")).html()
+    assert "no finite loss" in training.training([], params().train, markup.Safe("")).html()
+
+
+def test_rows_that_vanished_are_said(page):
+    curated, formatted, split = (read_json(page.parent / f"metrics/data/{name}.json") for name in ("curate", "format", "split"))
+    assert "rows are missing" not in quality.data(curated, formatted, split).html()
+    assert "rows are missing" in quality.data(curated | {"read": 5001}, formatted, split).html()
+
+
+def test_markup_escapes_what_it_did_not_make():
+    made = markup.tag("a", "<b>", markup.tag("b", 1), title='"<', class_="x", id=None)
+    assert made == '<a title="&quot;&lt;" class="x">&lt;b&gt;<b>1</b></a>'
+    assert markup.text("\ud800&") == "\ufffd&amp;"
+    assert json.loads(markup.embedded_json({"a": "</script>\u2028\ud800&"})) == {"a": "</script>\u2028\ud800&"}
+
+
+def test_one_subject_no_domain_and_no_picture(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cases = made_up.write(tmp_path, {"held_out": 12}, {"tuned": 0.5})
+    for row in cases["held_out"]["tuned"]:
+        row["domain"] = None
+    Path("plots/loss.png").unlink()
+    report.write(params(subjects=["tuned"]), cases, read_json("models/log/mask.json"))
+    text = Reader(Path("report.html").read_text(encoding="utf-8")).text
+    assert "carry no domain" in text and "The picture plots/loss.png was not made." in text
+
+
+def test_files_that_do_not_fit_or_are_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cases, mask = made_up.write(tmp_path, {"held_out": 3}, {"tuned": 0.5}), read_json("models/log/mask.json")
+    write_jsonl("data/predictions/tuned/held_out.jsonl", [{"id": "held_out-0000", "completion": "x"}])
+    with pytest.raises(StageError, match="held_out: case 'held_out-0001' has no completion or no score"):
+        report.write(params(subjects=["tuned"]), cases, mask)
+    Path("models/log/loss.jsonl").unlink()
+    with pytest.raises(FileError, match="models/log/loss.jsonl does not exist"):
+        report.write(params(subjects=["tuned"]), cases, mask)
+    assert not Path("report.html").exists()
+
+
+def test_report_without_a_run_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_json("models/log/mask.json", {})
+    with pytest.raises(FileError, match="data/suites/held_out.jsonl does not exist"):
+        report.write(params(), {"held_out": {"tuned": []}}, {})
+
+
+def test_the_word_is_that_of_the_test():
+    right = [i < 50 for i in range(100)]
+    for tuned, words in (
+        ([i < 80 for i in range(100)], '<strong class="yes">▲ improved</strong>'),
+        ([i < 20 for i in range(100)], '<strong class="no">▼ worse</strong>'),
+        ([20 <= i < 72 for i in range(100)], "<strong>= no difference shown</strong><small> (100 cases show 18 points or more)</small>"),
+        (right, "<strong>= no difference shown</strong><small> (too few cases that differ)</small>"),
+    ):
+        assert results.word(statistics.compare(right, tuned, range(100), 0)) == words
