@@ -1,12 +1,24 @@
 """What a run prints: one line a stage, a progress bar for long steps, one sentence for an error."""
 
 import functools
+import logging
 import os
 import sys
+import warnings
 
 from tqdm import tqdm
 
 from stages.errors import FileError, FormatError, ParamsError, StageError
+
+
+def quiet_libraries() -> None:
+    """Takes the libraries' own bars and notes from the screen: a stage prints one line."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    warnings.filterwarnings("ignore")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def say(line: str) -> None:
@@ -25,6 +37,7 @@ def main_guard(main):
 
     @functools.wraps(main)
     def guarded(*args, **kwargs):
+        quiet_libraries()
         try:
             return main(*args, **kwargs)
         except (FileError, FormatError, ParamsError, StageError) as error:

@@ -52,8 +52,9 @@ def draw_exact_match(rows: list[dict], subjects: list[str]) -> None:
     figure, axis = plt.subplots(figsize=(7, 0.62 * len(suites) + 1.2))
     for row in rows:
         place = suites.index(row["suite"]) + (subjects.index(row["subject"]) - (len(subjects) - 1) / 2) * 0.22
-        axis.plot([100 * row["low"], 100 * row["high"]], [place, place], color=palette[row["subject"]], lw=2.5, alpha=0.5, solid_capstyle="round")
-        axis.plot(100 * row["exact"], place, "o", color=palette[row["subject"]], ms=6)
+        colour = palette[row["subject"]]
+        axis.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, lw=2.5, alpha=0.5, solid_capstyle="round")
+        axis.plot(100 * row["exact"], place, "o", color=colour, ms=6)
         axis.annotate(f"{100 * row['exact']:.0f}", (100 * row["high"], place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=7.5)
     sizes = {row["suite"]: row["cases"] for row in rows}
     axis.set(yticks=range(len(suites)), yticklabels=[f"{suite.replace('_', ' ')}\n(n = {sizes[suite]})" for suite in suites],
