@@ -109,6 +109,7 @@ def arguments():
     A("--final", action="store_true")
     A("--resume", help="checkpoint with optimiser state")
     A("--init", help="weights only (safetensors)")
+    A("--counters", help="JSON with the counters of the earlier stretches, for --init")
     A("--capacity", type=float, default=1.6e9)
     A("--delete", action="store_true")
     A("--min-rows", type=int, default=2000)
@@ -154,8 +155,8 @@ def main():
     if o.init:
         from safetensors.torch import load_file
         model.load_state_dict({k: v.float() for k, v in load_file(o.init).items()}, strict=False)
-        if os.path.exists(o.init + ".json"):
-            with open(o.init + ".json", encoding="utf-8") as f:
+        if o.counters:
+            with open(o.counters, encoding="utf-8") as f:
                 meta.update(json.load(f))
     if dev == "cuda":
         model.compile()

@@ -231,7 +231,7 @@ def task(R):
     turns, absent = [], None
     for _ in range(R.choices([1, 2, 3, 4], [34, 34, 20, 12])[0]):
         c, r = R.choice(pool), R.random()
-        if r < .38:
+        if r < .36:
             turns.append(Turn(*(lambda t, a: (t, [(c.name, a)]))(*single(c, R))))
             if c.result is not None and c.reply and R.random() < .2:
                 turns[-1].results, turns[-1].final = [c.result], c.reply
@@ -240,9 +240,9 @@ def task(R):
                 text, new = fill(c, say, fixed, R)
                 merged = dict(turns[-1].calls[0][1], **new)
                 turns.append(Turn(text, [(c.name, {k: merged[k] for k in c.parameters["properties"] if k in merged})]))
-        elif r < .53:
+        elif r < .54:
             turns.append(parallel(c, R))
-        elif r < .66:
+        elif r < .67:
             chosen = R.sample(pool, min(len(pool), R.choice([2, 2, 3])))
             parts = [(x, single(x, R)) for x in chosen]
             turns.append(Turn(glue([p[0] for _, p in parts], R), [(x.name, p[1]) for x, p in parts]))

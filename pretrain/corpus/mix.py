@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 import yaml
 
-from . import concepts, drills, guard, lexicon as L, procedural, real, rename, render
+from . import augment, concepts, drills, guard, lexicon as L, procedural, real, rename, render
 
 FLAG = 0x8000
 
@@ -63,6 +63,8 @@ def task(source, R):
     t = make(R)
     if t is None or not t.turns:
         return None
+    if source in ("concepts", "library", "sgd"):
+        t = augment.apply(t, R)
     t = rename.apply(t, R, share)
     return t if guard.passes(t) else None
 
