@@ -79,8 +79,8 @@ class Curator:
     def accept(self, example: Example, place: str) -> Example:
         """The Example ready to be written; one without an id of its own is named by its place. Raises RowError."""
         id = example.id if example.id and example.id not in self.ids else place
-        example = replace(example, id=id, source=self.source, labels=label(example))
         check(example)
+        example = replace(example, id=id, source=self.source, labels=label(example))
         if id in self.ids:
             raise RowError("id_twice", f"a row before this one has the id {id!r}")
         body = dumps([example.messages, sorted(tool.name for tool in example.tools),
@@ -103,7 +103,7 @@ class Curator:
 
 def curated(raws: Iterator[sources.Raw], convert, curator: Curator, reject) -> Iterator[Example]:
     """Usable Examples; `reject(raw, error)` is called for every other one."""
-    for raw in raws:
+    for number, raw in enumerate(raws, 1):  # over all files of a source, of which each has a line 1
         try:
             if raw.error:
                 raise raw.error
@@ -115,7 +115,7 @@ def curated(raws: Iterator[sources.Raw], convert, curator: Curator, reject) -> I
             continue
         for index, example in enumerate(made):
             curator.read += 1
-            row = f"{curator.source}-{raw.line:07d}"
+            row = f"{curator.source}-{number:07d}"
             if len(made) > 1:  # turns of one dialogue stay in one part of the split
                 example = replace(example, group=example.group or row)
             try:

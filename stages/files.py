@@ -1,5 +1,6 @@
 """JSON, JSONL and text in and out, atomically: a reader never sees a half-written file."""
 
+import errno
 import gzip
 import json
 import os
@@ -34,7 +35,7 @@ def atomic(path: str | Path):
 
 
 def _write_error(path: Path, error: OSError) -> str:
-    remedy = "free some space" if error.errno == 28 else "check the folder's permissions"
+    remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "check the folder's permissions"
     return f"{path} cannot be written ({error.strerror}): {remedy} and run again."
 
 

@@ -3,10 +3,11 @@
     python -m stages.format     ->  data/formatted.jsonl  data/format_rejects.jsonl  metrics/data/format.json
 
 The gate, for every row: the completion is read back by the dialect's parser and equals the gold; the prompt is a
-true prefix of the whole; the completion ends with the token at which the model stops; tokens of prompt and
-completion add up to the tokens of the whole; there is no double start token; the row fits the model.
+true prefix of the whole; the completion ends with the token at which the model stops, and has it nowhere else; tokens of
+prompt and completion add up to the tokens of the whole; there is no double start token; the row fits the model.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -16,7 +17,7 @@ from stages.console import main_guard, progress, say
 from stages.errors import RowError, StageError
 from stages.files import atomic, read_json, read_jsonl, write_json
 from stages.params import load
-from stages.schema import Example, dumps
+from stages.schema import Call, Example, dumps
 
 BATCH = 512  # rows tokenised together
 
@@ -26,7 +27,7 @@ def check_target(example: Example, parsed) -> None:
     if parsed.defects:
         raise RowError("gold_malformed", f"the gold itself reads as {', '.join(parsed.defects)}")
     if example.calls:
-        if parsed.calls != example.calls:
+        if as_json(parsed.calls) != as_json(example.calls):
             raise RowError("calls_not_read_back", f"written {example.calls[0].name}, read {[c.name for c in parsed.calls]}")
     elif parsed.attempted or parsed.calls:
         raise RowError("reply_reads_as_call", "the reply holds call marks")
@@ -34,11 +35,18 @@ def check_target(example: Example, parsed) -> None:
         raise RowError("reply_not_read_back", f"read {parsed.reply[:80]!r}")
 
 
+def as_json(calls: list[Call]) -> list[tuple[str, str]]:
+    """Calls to be compared: to Python 1, 1.0 and True are equal, in JSON they are not."""
+    return [(call.name, json.dumps(call.arguments, sort_keys=True)) for call in calls]
+
+
 def check_tokens(prompt: list[int], completion: list[int], whole: list[int], tmpl, max_tokens: int) -> None:
     if prompt + completion != whole:
         raise RowError("tokens_differ_at_boundary", "prompt and completion, tokenised apart, are not the tokens of the whole")
     if completion[-1] not in tmpl.ends:
         raise RowError("no_end_token", f"the completion ends with token {completion[-1]}, the model stops at {tmpl.ends}")
+    if any(token in tmpl.ends for token in completion[:-1]):
+        raise RowError("end_token_inside", "the model would stop before the completion's end")
     start = tmpl.tokenizer.bos_token_id
     if start is not None and whole[:2] == [start, start]:
         raise RowError("double_start_token", f"the text begins twice with {tmpl.tokenizer.bos_token!r}")
@@ -59,7 +67,7 @@ def formatted(examples: Iterator[Example], dialect, tmpl, max_tokens: int, rejec
             except RowError as error:
                 reject(example, error)
         texts = [part for _, text in rendered for part in (text.prompt, text.completion, text.prompt + text.completion)]
-        ids = tmpl.batch_ids(texts) if texts else []
+        ids = tmpl.batch_ids(texts)
         for index, (example, text) in enumerate(rendered):
             prompt, completion, whole = ids[3 * index : 3 * index + 3]
             try:
@@ -82,7 +90,8 @@ def main() -> None:
     params = load()
     tmpl, dialect, rejected, lengths = template.load(params.model), formats.get(params.dialect), Counter(), []
     dialect.fits(tmpl)
-    total = read_json("metrics/data/curate.json")["kept"]
+    counts = read_json("metrics/data/curate.json")
+    total = counts["kept"] + counts.get("benchmark", {"kept": 0})["kept"]
     with atomic("data/formatted.jsonl") as out, atomic("data/format_rejects.jsonl") as rejects, progress(total, "format") as bar:
 
         def reject(example, error):

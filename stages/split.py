@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from stages.console import main_guard, say
-from stages.errors import StageError
+from stages.errors import FileError, StageError
 from stages.files import atomic, read_json, read_jsonl, write_json
 from stages.params import Params, load
 from stages.schema import Example, dumps
@@ -32,6 +32,7 @@ class Row:
     labels: dict[str, str]
     tokens: int
     part: str = ""
+    why: str = ""  # why it is in no part
 
 
 def facts(row: dict) -> Row:
@@ -45,29 +46,38 @@ def facts(row: dict) -> Row:
 def held_out_tools(rows: list[Row], held_out: str | float, seed: int) -> set[str]:
     """The tools kept from training: read from a JSON list, or a share of the called tools."""
     if isinstance(held_out, str):
-        return set(read_json(held_out))
+        names = read_json(held_out)
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise FileError(f"{held_out} is no JSON list of tool names, which split.held_out asks for: correct it.")
+        return set(names)
     called = sorted({name for row in rows for name in row.called}, key=lambda name: rank(seed, name))
     return set(called[: round(len(called) * held_out)])
 
 
 def assign(rows: list[Row], params: Params) -> set[str]:
-    """Sets each row's part ("" = left out, see `left_out`) and its `tools` label; returns the held-out tools."""
+    """Sets each row's part (or why it is left out) and its `tools` label; returns the held-out tools."""
     held = held_out_tools(rows, params.split.held_out, params.seed) if params.split.by == "tool" else set()
-    rest: dict[str, list[Row]] = {}
     for row in rows:
         marked = params.split.by == "tool" and row.labels.get("tools") == "held_out"  # the source's own word
         touched = marked or (row.called & held if row.called else row.offered & held)
         row.labels = {**row.labels, "tools": "held_out" if touched else "seen"}
         if touched or "category" in row.labels:  # a benchmark's rows are tested on, never trained on
             row.part = "test"
-        elif not row.offered & held:
+    held_groups, rest = {row.group for row in rows if row.part}, {}
+    for row in rows:
+        if row.part:
+            continue
+        if row.offered & held:
+            row.why = "offers_a_held_out_tool"
+        elif row.group in held_groups:
+            row.why = "beside_a_held_out_row"  # of the same phrasing or dialogue
+        else:
             rest.setdefault(row.id if params.split.by == "random" else row.group, []).append(row)
-    groups = sorted(rest.values(), key=lambda group: rank(params.seed, group[0].group))
-    fill_parts(groups, params)
+    fill_parts([group for _, group in sorted(rest.items(), key=lambda item: rank(params.seed, item[0]))], params)
     in_training = {row.query for row in rows if row.part in ("train", "valid")}
     for row in rows:
         if row.part == "test" and row.query in in_training:
-            row.part = ""
+            row.part, row.why = "", "query_in_training"
     return held
 
 
@@ -78,10 +88,13 @@ def fill_parts(groups: list[list[Row]], params: Params) -> None:
     for group in groups:
         part = "test" if counts["test"] < test_rows else "valid" if counts["valid"] < split.valid else "train"
         for row in group:
-            if part != "test" and too_long(row, params) or part == "train" and split.train and counts["train"] >= split.train:
-                continue
-            row.part = part
-            counts[part] += 1
+            if part != "test" and too_long(row, params):
+                row.why = "beyond_split.train_tokens"
+            elif part == "train" and split.train and counts["train"] >= split.train:
+                row.why = "beyond_split.train"
+            else:
+                row.part = part
+                counts[part] += 1
 
 
 def too_long(row: Row, params: Params) -> bool:
@@ -89,16 +102,8 @@ def too_long(row: Row, params: Params) -> bool:
     return params.split.train_tokens is not None and row.tokens > params.split.train_tokens
 
 
-def left_out(rows: list[Row], held: set[str], params: Params) -> dict[str, int]:
-    reasons = Counter()
-    in_training = {row.query for row in rows if row.part in ("train", "valid")}
-    for row in rows:
-        if not row.part:
-            reason = ("offers_a_held_out_tool" if row.offered & held and not row.called & held and row.labels["tools"] == "seen"
-                      else "query_in_training" if row.query in in_training
-                      else "beyond_split.train_tokens" if too_long(row, params) else "beyond_split.train")
-            reasons[reason] += 1
-    return dict(sorted(reasons.items()))
+def left_out(rows: list[Row]) -> dict[str, int]:
+    return dict(sorted(Counter(row.why for row in rows if not row.part).items()))
 
 
 def overlaps(rows: list[Row]) -> dict:
@@ -148,10 +153,12 @@ def main() -> None:
         raise StageError(f"split left {counts['train']} training and {counts['test']} test rows of {len(rows)}: "
                          "lower split.held_out or split.test, or give more rows.")
     suites = choose_suites(rows, params)
+    if empty := [name for name, ids in suites.items() if not ids]:
+        raise StageError(f"suites has {empty[0]!r}, for which this data set has no test row: take it out, or give rows of that kind.")
     write(rows, suites)
     sizes = {suite: len(ids) for suite, ids in suites.items()}
     write_json("metrics/data/split.json", {
-        "by": params.split.by, **{part: counts[part] for part in PARTS}, "held_out_tools": len(held), "left_out": left_out(rows, held, params),
+        "by": params.split.by, **{part: counts[part] for part in PARTS}, "held_out_tools": len(held), "left_out": left_out(rows),
         **overlaps(rows), "suites": sizes})
     say(f"split: {len(rows)} rows in, {counts['train']} train, {counts['valid']} valid, {counts['test']} test, {counts['']} left out "
         f"(metrics/data/split.json); suites: {', '.join(f'{name} {size}' for name, size in sizes.items())}")

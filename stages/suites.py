@@ -11,6 +11,10 @@ def _calls(labels: dict) -> bool:
     return labels["turns"] == "single" and labels["kind"] in ("single", "parallel", "multiple")
 
 
+def _in_dialogue(labels: dict) -> bool:
+    return labels["turns"] != "single" and labels["kind"] in ("single", "parallel", "multiple")
+
+
 def _category(name: str, labels: dict) -> bool:
     return labels.get("category") == name
 
@@ -18,6 +22,9 @@ def _category(name: str, labels: dict) -> bool:
 SUITES = {
     "held_out": ("one request with a call, of tools that no training row holds", lambda x: _calls(x) and x["tools"] == "held_out"),
     "seen_tools": ("one request with a call, of tools seen in training, said in other words", lambda x: _calls(x) and x["tools"] == "seen"),
+    "held_out_dialogue": ("a call in the middle of a dialogue, of tools that no training row holds",
+                          lambda x: _in_dialogue(x) and x["tools"] == "held_out"),
+    "seen_dialogue": ("a call in the middle of a dialogue, of tools seen in training", lambda x: _in_dialogue(x) and x["tools"] == "seen"),
     "single": ("one request, one call", lambda x: x["turns"] == "single" and x["kind"] == "single"),
     "simple": ("one request, one call of at most 2 plain arguments", lambda x: _calls(x) and x["complexity"] == "simple"),
     "moderate": ("one request, 3 or 4 arguments or two calls", lambda x: _calls(x) and x["complexity"] == "moderate"),

@@ -34,6 +34,21 @@ def hub_sentence(name: str, error: Exception) -> str:
             "or download it and give the folder.")
 
 
+# Some templates write today's date into the prompt (Llama 3.2, gpt-oss). A fixed day, Llama's own default, keeps prompts
+# reproducible; transformers takes no function from outside, so it is defined in the template's own language.
+DAY = {"%d": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024", "%y": "24", "%A": "Friday", "%a": "Fri"}
+FIXED_DAY = "{%- macro strftime_now(format) -%}{{ format" + "".join(f" | replace('{k}', '{v}')" for k, v in DAY.items()) + " }}{%- endmacro %}"
+
+
+def parting(prompt: str, whole: str) -> str:
+    """Where a prompt and the whole that should begin with it part, for an error message."""
+    at = next((i for i, (one, other) in enumerate(zip(prompt, whole)) if one != other), min(len(prompt), len(whole)))
+    tag = prompt.rfind("<", max(at - 20, 0), at)
+    at = tag if tag >= 0 and ">" not in prompt[tag:at] else at
+    why = " (it opens reasoning, which the answer has not)" if prompt[at:].lstrip().startswith("<think>") else ""
+    return f"the chat template writes {prompt[at : at + 40]!r} in the prompt, but {whole[at : at + 40]!r} there when an answer follows{why}"
+
+
 class Template:
     """Wraps a tokenizer with a chat template. `ends` are the token ids at which generation stops."""
 
@@ -41,18 +56,36 @@ class Template:
         self.name, self.tokenizer, self.ends = name, tokenizer, ends
 
     def text(self, messages: list[dict], tools: list[dict] | None, generate: bool = True) -> str:
-        return self.tokenizer.apply_chat_template(messages, tools=tools, add_generation_prompt=generate, tokenize=False)
+        """Raises RowError with the template's own words when it refuses the turns (two calls at once, two turns of one role)."""
+        try:
+            source = self.tokenizer.get_chat_template(None, tools)
+            # thinking models: no data set holds reasoning, so the prompt closes it; other templates do not look at the flag
+            return self.tokenizer.apply_chat_template(
+                messages, tools=tools, add_generation_prompt=generate, tokenize=False, enable_thinking=False,
+                chat_template=FIXED_DAY + source if "strftime_now" in source else source)
+        except Exception as error:  # templates raise what their authors chose
+            raise RowError("template_refuses", " ".join(str(error).split())[:200]) from None
 
     @cached_property
     def end_texts(self) -> list[str]:
         return [self.tokenizer.convert_ids_to_tokens(i) for i in self.ends]
 
     @cached_property
+    def start_text(self) -> str:
+        """The start token's text where the tokenizer puts one before a plain text, else ""; chat templates write their own."""
+        start = self.tokenizer.bos_token_id
+        return self.tokenizer.bos_token if start is not None and self.tokenizer("x")["input_ids"][:1] == [start] else ""
+
+    def ending(self, text: str) -> str:
+        """The end token's text that closes `text`; "" when none does."""
+        return max((end for end in self.end_texts if text.endswith(end)), key=len, default="")
+
+    @cached_property
     def takes_system(self) -> bool:
         """Whether a system turn is shown at all (Gemma 2 refuses it)."""
         try:
             return "qwzx" in self.text([{"role": "system", "content": "qwzx"}, {"role": "user", "content": "x"}], None)
-        except Exception:  # templates raise what their authors chose
+        except RowError:
             return False
 
     def turn(self, messages: list[dict], target: dict, tools: list[dict] | None) -> Rendered:
@@ -63,16 +96,22 @@ class Template:
         prompt = self.text(messages, tools)
         whole = self.text([*messages, target], tools, generate=False)
         if not whole.startswith(prompt):
-            raise RowError("prompt_not_prefix", "the chat template renders the turns differently once the answer follows")
+            raise RowError("prompt_not_prefix", parting(prompt, whole))
         completion = whole[len(prompt):]
-        end = max(completion.rfind(text) + len(text) if text in completion else -1 for text in self.end_texts)
-        if end < 0 or completion[end:].strip():
+        # the first end token: there the model stops (Phi's template writes a second one)
+        end = min((completion.find(text) + len(text) for text in self.end_texts if text in completion), default=-1)
+        if end < 0 or self._without_ends(completion[end:]).strip():
             raise RowError("no_end_token", f"the turn does not end with {' or '.join(self.end_texts)}")
         return Rendered(prompt, completion[:end])
+
+    def _without_ends(self, text: str) -> str:
+        for end in self.end_texts:
+            text = text.replace(end, "")
+        return text
 
     def ids(self, text: str) -> list[int]:
         """Token ids of a rendered text; the template has written all special tokens itself."""
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def batch_ids(self, texts: list[str]) -> list[list[int]]:
-        return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []

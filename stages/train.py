@@ -52,11 +52,11 @@ def main() -> None:
     rows, valid = (list(read_jsonl(path)) for path in DATA)
     scratch = Path("models/.scratch") / fingerprint(params)
     trained = trainers.get(params.train.backend).train(rows, valid, params, template.load(params.model), scratch)
-    place(trained)
-    shutil.rmtree(scratch)
     losses = [row["loss"] for row in trained.log if "loss" in row]
     if not losses or losses[-1] != losses[-1]:
         raise StageError("training ended with a loss that is not a number: lower train.learning_rate.")
+    place(trained)
+    shutil.rmtree(scratch)
     say(f"train: {len(rows)} rows in, {trained.timing['steps']} steps in {trained.timing['seconds']} s, loss {losses[0]:.3f} -> {losses[-1]:.3f}, "
         f"{trained.mask['supervised_share']:.0%} of tokens supervised and proved (models/log/mask.json); adapter in models/tuned")
 

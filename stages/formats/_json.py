@@ -1,24 +1,29 @@
 """JSON as models write it: strict first, then mended. Linear in the text; nothing is ever evaluated."""
 
 import json
+import math
 import re
 
-from stages.schema import loads
+from stages.schema import MAX_DEPTH, loads
 
-MAX_DEPTH = 64
 LITERALS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
 NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
 SPACE = re.compile(r"(?:\s+|//[^\n]*|#[^\n]*|/\*.*?\*/)*", re.DOTALL)
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "/": "/", "\\": "\\", '"': '"', "'": "'"}
+CODES = re.compile(r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}")
+PLAIN = re.compile(r"""[^\\"']+""")
+AFTER = re.compile(r"\s*(?:[,:\]})/#;]|$)")  # what may follow a closing quote; ')' and ';' in calls written as code
+
+
+class Ended(ValueError):
+    """The text ends inside of a value."""
 
 
 def read(text: str) -> tuple[object, bool]:
     """(value, mended) of a whole text; raises ValueError when it cannot be read even after mending."""
     try:
         return loads(text), False
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
     except ValueError:
         value, end = scan(text, 0)
         if text[SPACE.match(text, end).end():].strip():
@@ -26,10 +31,20 @@ def read(text: str) -> tuple[object, bool]:
         return value, True
 
 
+def leading(text: str, at: int = 0) -> tuple[object, int, bool]:
+    """(value, end, mended) of the value that starts at or after `at`, whatever follows it. Raises ValueError."""
+    value, end = scan(text, at)
+    try:
+        return loads(text[at:end]), end, False
+    except (ValueError, RecursionError):
+        return value, end, True
+
+
 def scan(text: str, at: int, depth: int = 0) -> tuple[object, int]:
     """(value, end) of the lenient value that starts at or after `at`.
 
-    Takes single quotes, trailing commas, Python literals, comments and bare keys. Raises ValueError.
+    Takes single quotes, unescaped quotes inside of strings, trailing commas, Python literals, comments and bare keys.
+    Raises ValueError, as Ended where the text is cut off.
     """
     if depth > MAX_DEPTH:
         raise ValueError("nested too deeply")
@@ -40,12 +55,19 @@ def scan(text: str, at: int, depth: int = 0) -> tuple[object, int]:
     if first == "[":
         return _items(text, at + 1, depth)
     if first and first in "\"'":
-        return _string(text, at)
+        return string(text, at)
     if match := NUMBER.match(text, at):
-        return (json.loads(match[0]), match.end())
+        value = json.loads(match[0])
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{match[0]} is more than a number can hold")
+        return value, match.end()
     if (match := WORD.match(text, at)) and match[0] in LITERALS:
         return LITERALS[match[0]], match.end()
-    raise ValueError(f"no value at character {at}")
+    raise _fault(text, match.end() if match else at, "value")
+
+
+def _fault(text: str, at: int, wanted: str) -> ValueError:
+    return Ended(f"the text ends where a {wanted} should be") if at >= len(text) else ValueError(f"no {wanted} at character {at}")
 
 
 def _pairs(text: str, at: int, depth: int):
@@ -55,14 +77,14 @@ def _pairs(text: str, at: int, depth: int):
         if text[at : at + 1] == "}":
             return value, at + 1
         if text[at : at + 1] and text[at] in "\"'":
-            key, at = _string(text, at)
+            key, at = string(text, at)
         elif match := WORD.match(text, at):
             key, at = match[0], match.end()
         else:
-            raise ValueError(f"no key at character {at}")
+            raise _fault(text, at, "key")
         at = SPACE.match(text, at).end()
         if text[at : at + 1] != ":":
-            raise ValueError(f"no ':' at character {at}")
+            raise _fault(text, at, "':'")
         value[key], at = scan(text, at + 1, depth + 1)
         at = _comma(text, at, "}")
 
@@ -84,24 +106,37 @@ def _comma(text: str, at: int, end: str) -> int:
         return at + 1
     if text[at : at + 1] == end:
         return at
-    raise ValueError(f"no ',' or '{end}' at character {at}")
+    raise _fault(text, at, f"',' or '{end}'")
 
 
-def _string(text: str, at: int) -> tuple[str, int]:
+def string(text: str, at: int) -> tuple[str, int]:
+    """(value, end) of the string whose opening quote is at `at`; a quote that nothing like an end follows belongs to it."""
     quote, parts, at = text[at], [], at + 1
     while at < len(text):
-        char = text[at]
-        if char == quote:
-            return "".join(parts), at + 1
-        if char == "\\" and at + 1 < len(text):
-            follow = text[at + 1]
-            if follow == "u" and re.fullmatch(r"[0-9a-fA-F]{4}", text[at + 2 : at + 6]):
-                parts.append(chr(int(text[at + 2 : at + 6], 16)))
-                at += 6
-                continue
+        if match := PLAIN.match(text, at):
+            parts.append(match[0])
+            at = match.end()
+        elif text[at] != "\\":
+            if text[at] == quote and AFTER.match(text, at + 1):
+                return "".join(parts), at + 1
+            parts.append(text[at])
+            at += 1
+        elif match := CODES.match(text, at + 1):
+            parts.append(_character(match[0]))
+            at = match.end()
+        else:
+            follow = text[at + 1 : at + 2]
             parts.append(ESCAPES.get(follow, "\\" + follow))
             at += 2
-            continue
-        parts.append(char)
-        at += 1
-    raise ValueError("a string without its closing quote")
+    raise Ended("a string without its closing quote")
+
+
+def _character(code: str) -> str:
+    r"""The character of u00e9, xe9 or of a pair such as ud83d\ude00. Raises ValueError for half of a pair."""
+    if len(code) > 5:
+        high, low = int(code[1:5], 16), int(code[7:], 16)
+        return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
+    point = int(code[1:], 16)
+    if 0xD800 <= point < 0xE000:
+        raise ValueError("lone surrogate in a string")
+    return chr(point)

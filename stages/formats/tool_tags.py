@@ -6,11 +6,10 @@ assistant's content holds `<tool_call>` blocks as text.
 
 from collections.abc import Sequence
 
-from stages.errors import FormatError
-from stages.formats import Rendered, _tags
-from stages.formats._tags import parse  # noqa: F401  the family's name
-from stages.formats._turns import conversation, target
-from stages.schema import Call, Example, as_arguments, dumps
+from stages.formats import Rendered
+from stages.formats._tags import parse, write
+from stages.formats._turns import chat, check_fit
+from stages.schema import Example, Tool, dumps
 
 HOW = (
     "You may call these tools. To call one, write its name and arguments as JSON between <tool_call> and </tool_call>, "
@@ -18,33 +17,17 @@ HOW = (
 )
 
 
-def as_text(message: dict) -> dict:
-    """A turn with its structured calls, or a tool's result, written into the content."""
-    if message.get("tool_calls"):
-        calls = [Call(c["function"]["name"], as_arguments(c["function"]["arguments"])) for c in message["tool_calls"]]
-        content = "\n".join(part for part in (message.get("content"), _tags.write(calls)) if part)
-        return {"role": "assistant", "content": content}
-    if message["role"] == "tool":
-        return {"role": "user", "content": f"<tool_response>\n{message['content']}\n</tool_response>"}
-    return {"role": message["role"], "content": message["content"]}
+def show(tools: list[Tool]) -> str:
+    return "\n".join([HOW, "<tools>", *(dumps(tool.wrapped()) for tool in tools), "</tools>"])
+
+
+def result(content: str) -> str:
+    return f"<tool_response>\n{content}\n</tool_response>"
 
 
 def render(example: Example, template, instructions: str = "", shots: Sequence[Example] = ()) -> Rendered:
-    messages = [as_text(m) for m in conversation(example, instructions, shots)]
-    if example.tools:
-        tools = "\n".join(dumps(tool.wrapped()) for tool in example.tools)
-        block = f"{HOW}\n<tools>\n{tools}\n</tools>"
-        if messages[0]["role"] == "system":
-            messages[0] = {"role": "system", "content": f"{messages[0]['content']}\n{block}"}
-        elif template.takes_system:
-            messages.insert(0, {"role": "system", "content": block})
-        else:  # Gemma: the first user turn carries it
-            messages[0] = {"role": "user", "content": f"{block}\n\n{messages[0]['content']}"}
-    return template.turn(messages, as_text(target(example)), None)
+    return chat(example, template, instructions, shots, show, write, result)
 
 
 def fits(template) -> None:
-    try:
-        template.text([{"role": "user", "content": "x"}], None)
-    except Exception as error:
-        raise FormatError(f"dialect is 'tool_tags', but {template.name} has no usable chat template ({error}).") from None
+    check_fit("tool_tags", template, render, parse)

@@ -7,16 +7,21 @@ An Example keeps the accepted values for the bfcl verdict; its `calls` are the f
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from stages.errors import FileError, RowError
 from stages.files import read_jsonl
 from stages.schema import Call, Example, Tool
-from stages.sources import Raw, mapping, read_rows
+from stages.sources import MESSAGES, TEXT, Raw, objects, read_rows, shape, shaped
 
 CATEGORIES = ("simple_python", "multiple", "parallel", "parallel_multiple", "irrelevance")
 TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": None, "integer": "integer", "string": "string",
          "boolean": "boolean", "array": "array", "object": "object", "number": "number"}
+FUNCTIONS = objects(name=TEXT, parameters={"type": "object"})
+FUNCTIONS["items"]["properties"]["description"] = TEXT
+SHAPE = shape(id=TEXT, question={"type": "array", "items": MESSAGES}, function=FUNCTIONS, category=TEXT,
+              ground_truth={"type": "array", "items": {"type": "object", "additionalProperties": {"type": "object"}}})
 
 
 def read(cfg) -> Iterator[Raw]:
@@ -25,24 +30,28 @@ def read(cfg) -> Iterator[Raw]:
         if not path.is_file():
             raise FileError(f"benchmark.path is {cfg.path}, which has no {path.name}: give the folder of the BFCL files.")
         answers = Path(cfg.path) / "possible_answer" / path.name
-        gold = {row["id"]: row["ground_truth"] for row in read_jsonl(answers)} if answers.is_file() else {}
+        gold = {row["id"]: row["ground_truth"] for row in read_jsonl(answers)} if category != "irrelevance" else {}
         for raw in read_rows(path):
-            yield Raw(raw.file, raw.line, {**raw.value, "category": category, "ground_truth": gold.get(raw.value["id"], [])}, raw.error, raw.text)
+            if isinstance(raw.value, dict):
+                raw = replace(raw, value={**raw.value, "category": category, "ground_truth": gold.get(str(raw.value.get("id")), [])})
+            yield raw
 
 
-def plain_schema(schema: dict) -> dict:
-    """The benchmark's schema with JSON Schema's type names; "any" becomes no type at all."""
+def plain_schema(schema):
+    """The benchmark's schema with JSON Schema's type names; "any" becomes no type at all. What is no schema stays as it is."""
+    if not isinstance(schema, dict):
+        return schema
     made = {}
     for key, value in schema.items():
         if key == "type":
             name = TYPES.get(value, "string") if isinstance(value, str) else "string"
             if name:
                 made["type"] = name
-        elif key == "properties":
+        elif key == "properties" and isinstance(value, dict):
             made[key] = {name: plain_schema(inner) for name, inner in value.items()}
-        elif key == "items" and isinstance(value, dict):
+        elif key == "items":
             made[key] = plain_schema(value)
-        elif key in ("description", "enum", "required", "default", "minimum", "maximum", "format"):
+        elif key in ("description", "properties", "enum", "required", "default", "minimum", "maximum", "format"):
             made[key] = value
     return made
 
@@ -56,9 +65,11 @@ def first_accepted(value):
 
 
 def convert(value, cfg) -> list[Example]:
-    row = mapping(value, "id", "question", "function", "category")
+    row = shaped(value, SHAPE)
     if len(row["question"]) != 1:
         raise RowError("multi_turn", "only single-turn categories are scored")
+    if not row["ground_truth"] and row["category"] != "irrelevance":
+        raise RowError("no_target", "possible_answer/ has no answer for it")
     tools = [Tool(f["name"], f.get("description", ""), plain_schema(f["parameters"])) for f in row["function"]]
     calls = [Call(name, {key: made for key, options in arguments.items() if (made := first_accepted(options)) is not None})
              for entry in row["ground_truth"] for name, arguments in entry.items()]

@@ -10,12 +10,13 @@ import torch
 from datasets import Dataset, Features, List, Value
 from peft import LoraConfig, prepare_model_for_kbit_training
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PrinterCallback, TrainerCallback, set_seed
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
-from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from stages import hardware
 from stages.console import progress, say
 from stages.errors import StageError
+from stages.files import write_json
 from stages.mask import MaskProof
 from stages.params import Params
 from stages.template import Template, hub_sentence
@@ -51,19 +52,57 @@ def tokenised(rows: list[dict], tmpl: Template) -> Dataset:
     }, features=features)
 
 
-class ProvingCollator(DataCollatorForLanguageModeling):
-    """TRL's collator; every training batch is proved before the trainer sees it."""
+class EpochSampler(LengthGroupedSampler):
+    """Rows of about equal length together, in an order that seed and epoch alone decide.
 
-    proof: MaskProof | None = None
+    Transformers draws the order from the global random state, which a run that goes on inside of a later epoch does not have.
+    """
 
-    def torch_call(self, examples):
-        batch = super().torch_call(examples)
-        if self.proof is not None:
-            for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"]):
-                real = mask.bool()
-                self.proof.check(ids[real].tolist(), labels[real].tolist())
-            self.proof.batches += 1
-        return batch
+    def __init__(self, seed: int, **options):
+        super().__init__(**options)
+        self.seed, self.epoch = seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self):
+        self.generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        return super().__iter__()
+
+
+class ProvingTrainer(SFTTrainer):
+    """Every batch, of training and of validation rows, is proved before the loss is computed on it."""
+
+    proof: MaskProof
+
+    def _get_train_sampler(self, train_dataset=None):
+        lengths = [len(ids) for ids in (train_dataset or self.train_dataset)["input_ids"]]
+        return EpochSampler(self.args.seed, batch_size=self.args.train_batch_size * self.args.gradient_accumulation_steps, lengths=lengths)
+
+    def compute_loss(self, model, inputs, *args, **kwargs):
+        for ids, labels, mask in zip(inputs["input_ids"], inputs["labels"], inputs["attention_mask"]):
+            real = mask.bool()
+            self.proof.check(ids[real].tolist(), labels[real].tolist())
+        self.proof.batches += 1
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+
+class Counts(TrainerCallback):
+    """Keeps in each checkpoint what was counted up to it: a resumed run then reports what an unbroken one does."""
+
+    FILE = "counts.json"
+
+    def __init__(self, trainer: ProvingTrainer):
+        self.trainer = trainer
+
+    def on_save(self, args, state, control, **kwargs):
+        counted = {"mask": self.trainer.proof.report(), "tokens": self.trainer._total_train_tokens}
+        write_json(Path(args.output_dir) / f"checkpoint-{state.global_step}" / self.FILE, counted)
+
+    def go_on_from(self, checkpoint: str) -> None:
+        counted = json.loads((Path(checkpoint) / self.FILE).read_text())
+        self.trainer.proof.go_on_from(counted["mask"])
+        self.trainer._total_train_tokens = counted["tokens"]
 
 
 class Bar(TrainerCallback):
@@ -93,7 +132,7 @@ def config(params: Params, scratch: Path, device: str, dtype: str) -> SFTConfig:
         max_steps=train.steps or -1, per_device_train_batch_size=train.batch_size, per_device_eval_batch_size=train.batch_size,
         gradient_accumulation_steps=train.accumulation, weight_decay=train.weight_decay, max_grad_norm=train.max_grad_norm,
         optim=train.optimizer, completion_only_loss=train.completion_only_loss, gradient_checkpointing=train.gradient_checkpointing,
-        max_length=params.model.max_tokens, train_sampling_strategy="group_by_length",
+        max_length=params.model.max_tokens,
         logging_steps=LOG_EVERY, logging_first_step=True, save_steps=train.save_every, save_total_limit=2,
         eval_strategy="steps" if params.split.valid else "no", eval_steps=train.eval_every,
         report_to="none", disable_tqdm=True, dataloader_num_workers=0, dataset_num_proc=None,
@@ -101,11 +140,12 @@ def config(params: Params, scratch: Path, device: str, dtype: str) -> SFTConfig:
 
 
 def last_checkpoint(scratch: Path) -> str | None:
-    """The newest checkpoint that was written to its end: trainer_state.json comes last and must be whole."""
+    """The newest checkpoint that was written to its end: the trainer's state and then the counts come last and must be whole."""
     whole = []
     for path in scratch.glob("checkpoint-*"):
         try:
-            json.loads((path / "trainer_state.json").read_text())
+            for name in ("trainer_state.json", Counts.FILE):
+                json.loads((path / name).read_text())
             whole.append(path)
         except (OSError, ValueError):
             continue
@@ -121,40 +161,43 @@ def adapted(model, params: Params):
                              use_dora=lora.dora, use_rslora=lora.rslora, task_type="CAUSAL_LM")
 
 
-def build(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, scratch: Path) -> tuple[SFTTrainer, MaskProof]:
+def build(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, scratch: Path) -> ProvingTrainer:
     model, peft = adapted(load_model(params), params)
     device, dtype, _ = hardware.choose(params.model.dtype)
     data, unseen = tokenised(rows, tmpl), tokenised(valid, tmpl) if valid else None
-    known = {tuple(row["input_ids"]): row["completion_mask"].index(1) for part in (data, unseen) if part for row in part}
+    known = {tuple(row["input_ids"]): row["completion_mask"].count(0) for part in (data, unseen) if part for row in part}
     proof = MaskProof(known, tmpl.ends, params.train.completion_only_loss, tmpl.tokenizer.decode)
-    collator = ProvingCollator(pad_token_id=tmpl.tokenizer.pad_token_id)
-    collator.proof = proof
-    trainer = SFTTrainer(
+    trainer = ProvingTrainer(
         model=model, args=config(params, scratch, device, dtype), train_dataset=data, eval_dataset=unseen,
-        processing_class=tmpl.tokenizer, peft_config=peft, data_collator=collator, callbacks=[Bar()])
+        processing_class=tmpl.tokenizer, peft_config=peft, callbacks=[Bar()])
+    trainer.proof = proof
+    if len(trainer.train_dataset) != len(rows):
+        raise StageError(f"the trainer kept {len(trainer.train_dataset)} of {len(rows)} training rows: it drops those without a completion.")
     trainer.pop_callback(PrinterCallback)
     if device == "cpu":  # TRL casts adapters over 4-bit weights to bfloat16, which this CPU multiplies slowly
         for parameter in trainer.model.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
-    return trainer, proof
+    return trainer
 
 
 def train(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, scratch: Path) -> Trained:
     """Trains an adapter on rows {"prompt", "completion"}. Raises StageError when the mask proof fails."""
     hardware.set_threads()
     set_seed(params.seed)
-    trainer, proof = build(rows, valid, params, tmpl, scratch)
-    resume = last_checkpoint(scratch)
+    trainer = build(rows, valid, params, tmpl, scratch)
+    counts, resume = Counts(trainer), last_checkpoint(scratch)
+    trainer.add_callback(counts)
     if resume:
         say(f"train: goes on from {resume}")
-    start, done = time.perf_counter(), int(resume.rsplit("-", 1)[1]) if resume else 0
+        counts.go_on_from(resume)
+    start, before, done = time.perf_counter(), trainer.proof.tokens, int(resume.rsplit("-", 1)[1]) if resume else 0
     trainer.train(resume_from_checkpoint=resume)
     seconds = time.perf_counter() - start
     timing = {"seconds": round(seconds, 1), "steps": trainer.state.global_step - done,
               "steps_per_second": round((trainer.state.global_step - done) / seconds, 3),
-              "tokens_per_second": round(proof.tokens / seconds, 1), "peak_memory_gib": peak_memory()}
-    return Trained(save(trainer.model, scratch / "adapter"), deterministic(trainer.state.log_history), proof.report(), timing)
+              "tokens_per_second": round((trainer.proof.tokens - before) / seconds, 1), "peak_memory_gib": peak_memory()}
+    return Trained(save(trainer.model, scratch / "adapter"), deterministic(trainer.state.log_history), trainer.proof.report(), timing)
 
 
 def peak_memory() -> float:

@@ -1,0 +1,29 @@
+"""Fixtures that several tests share; tests/tiny.py makes what they hold."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> Path:
+    """The tiny model's folder; not to be written to."""
+    return tiny.write_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def tmpl(model):
+    """The tiny model's Template."""
+    from stages import template
+
+    return template.load(tiny.params(**{"model.name": str(model)}).model)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty folder with a tiny params.yaml, which is the current one: for stages that are called and not started."""
+    monkeypatch.chdir(tmp_path)
+    tiny.write_params(tmp_path)
+    return tmp_path

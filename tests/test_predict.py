@@ -1,0 +1,203 @@
+"""predict: each prompt answered once, greedily, up to the end token, whatever the batches; examples left out for want of room."""
+
+import json
+import shutil
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages import generators, predict
+from stages.errors import StageError
+from stages.files import read_jsonl, write_json, write_jsonl
+from stages.generators import Completion
+from stages.schema import Call, Example, Tool
+from tests import tiny
+
+hf = generators.get("hf")
+
+
+# --- batches -------------------------------------------------------------------------------------------------
+
+
+@given(lengths=st.lists(st.integers(1, 3000), max_size=60), batch_tokens=st.integers(256, 20_000))
+def test_batches_hold_each_prompt_once_and_fit(lengths, batch_tokens):
+    made = list(hf.batches(lengths, batch_tokens))
+    assert sorted(index for batch in made for index in batch) == list(range(len(lengths)))
+    assert [lengths[index] for batch in made for index in batch] == sorted(lengths, reverse=True), "longest first"
+    for batch in made:
+        assert batch and (len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= batch_tokens)
+    assert made == list(hf.batches(lengths, batch_tokens))
+
+
+# --- a model whose answers are known: each letter is followed by the next, z by the end token -------------------
+
+
+@pytest.fixture
+def alphabet(tmpl, monkeypatch):
+    """Puts a model in place that counts from the last letter of a prompt to z, then ends."""
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    letters = [tmpl.ids(letter)[0] for letter in "abcdefghijklmnopqrstuvwxyz"]
+    follow = torch.full((len(tmpl.tokenizer),), tmpl.ends[0])
+    follow[letters[:-1]] = torch.tensor(letters[1:])
+
+    class Alphabet(Qwen3ForCausalLM):
+        def forward(self, input_ids=None, **options):
+            out = super().forward(input_ids=input_ids, **options)
+            out.logits = torch.nn.functional.one_hot(follow[input_ids[:, -1:]], len(follow)).float()
+            return out
+
+    shape = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=1, num_key_value_heads=1, head_dim=32, intermediate_size=32)
+    made = Alphabet(Qwen3Config(vocab_size=len(follow), **shape)).eval()
+    monkeypatch.setattr(hf, "load", lambda params, adapter: made)
+    return made
+
+
+def answers(prompts, tmpl, **changes) -> list[Completion]:
+    made = list(hf.generate(prompts, tiny.params(**changes), tmpl, None))
+    assert sorted(one.index for one in made) == list(range(len(prompts))), "each prompt once"
+    return sorted(made, key=lambda one: one.index)
+
+
+PROMPTS = ["#x", "a much longer prompt than the others, so that it makes them wide #t", "#z", "some words #w", "#m"]
+
+
+def test_an_answer_ends_at_the_end_token(alphabet, tmpl):
+    assert answers(PROMPTS, tmpl) == [
+        Completion(0, "yz", 2, "stop"), Completion(1, "uvwxyz", 6, "stop"), Completion(2, "", 0, "stop"), Completion(3, "xyz", 3, "stop"),
+        Completion(4, "nopqrstuvwxyz", 13, "stop")]
+
+
+def test_an_answer_is_cut_at_the_limit_and_says_so(alphabet, tmpl):
+    made = answers(PROMPTS, tmpl, **{"predict.max_new_tokens": 6})
+    assert [(one.text, one.finish) for one in made] == [
+        ("yz", "stop"), ("uvwxyz", "length"), ("", "stop"), ("xyz", "stop"), ("nopqrs", "length")]
+    assert answers(PROMPTS, tmpl, **{"predict.max_new_tokens": 7})[1].finish == "stop", "the end token is the seventh"
+
+
+def test_any_of_several_end_tokens_ends(alphabet, tmpl):
+    more = tiny.changed(tmpl, ends=[*tmpl.ends, tmpl.ids("v")[0]])
+    assert [one.text for one in answers(PROMPTS, more)] == ["yz", "u", "", "xyz", "nopqrstu"]
+
+
+def test_no_prompts_no_answers(alphabet, tmpl):
+    assert answers([], tmpl) == []
+
+
+# --- the tiny model ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def prompts(tmpl) -> list[str]:
+    return [tmpl.text(row["messages"][:1], row["tools"]) for row in tiny.messages_rows()[::2]]
+
+
+@pytest.fixture(scope="module")
+def alone(model, tmpl, prompts) -> list[Completion]:
+    return answers(prompts, tmpl, **{"model.name": str(model), "predict.batch_tokens": 256})
+
+
+@pytest.mark.parametrize("batch_tokens", [600, 1024, 100_000])
+def test_the_size_of_batches_does_not_change_an_answer(model, tmpl, prompts, alone, batch_tokens):
+    """In float32, greedily: padding on the left must neither be seen nor shift positions."""
+    assert len({len(tmpl.ids(prompt)) for prompt in prompts}) > 9, "of different lengths"
+    assert len({one.text for one in alone}) > 20, "the answers differ"
+    assert answers(prompts, tmpl, **{"model.name": str(model), "predict.batch_tokens": batch_tokens}) == alone
+
+
+def test_a_models_own_settings_do_not_change_an_answer(model, tmpl, prompts, alone, tmp_path):
+    """Hub models bring a repetition penalty, a temperature or top-k in generation_config.json."""
+    shutil.copytree(model, tmp_path, dirs_exist_ok=True)
+    settings = {"repetition_penalty": 5.0, "no_repeat_ngram_size": 1, "do_sample": True, "temperature": 2.0, "top_k": 50, "num_beams": 2,
+                "max_length": 10, "eos_token_id": 5}
+    (tmp_path / "generation_config.json").write_text(json.dumps(settings))
+    assert answers(prompts, tmpl, **{"model.name": str(tmp_path)}) == alone
+
+
+def test_the_adapter_changes_the_answers(model, tmpl, prompts, alone, tmp_path):
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(AutoModelForCausalLM.from_pretrained(model), lora).save_pretrained(tmp_path)
+    made = list(hf.generate(prompts[:3], tiny.params(**{"model.name": str(model)}), tmpl, str(tmp_path)))
+    assert {one.index: one.text for one in made} != {one.index: one.text for one in alone[:3]}
+
+
+def test_a_model_without_weights_ends_in_one_sentence(model, tmpl, tmp_path):
+    shutil.copytree(model, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(StageError, match="model.name is") as error:
+        list(hf.generate(["x"], tiny.params(**{"model.name": str(tmp_path)}), tmpl, None))
+    assert "\n" not in str(error.value)
+
+
+# --- prompts -------------------------------------------------------------------------------------------------
+
+TOOL = Tool("get_weather", "Weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
+
+
+def case(city: str) -> Example:
+    return Example(city, "test", [{"role": "user", "content": f"cold in {city}?"}], [TOOL], [Call("get_weather", {"city": city})])
+
+
+ROW = {"id": "Hull", "prompt": "the row's own prompt", "example": case("Hull").to_json()}
+
+
+def subject(*cities: str, instructions: str = "") -> dict:
+    return {"adapter": None, "instructions": instructions, "shots": [case(city).to_json() for city in cities]}
+
+
+def test_without_examples_the_prompt_is_the_rows_own(tmpl):
+    assert predict.prompt_of(ROW, subject(), tiny.params(), tmpl) == ("the row's own prompt", 0)
+
+
+def test_examples_and_instructions_come_first(tmpl):
+    prompt, count = predict.prompt_of(ROW, subject("Porto", "Łódź", instructions="Be exact."), tiny.params(), tmpl)
+    assert count == 2
+    places = [prompt.index(words) for words in ("Be exact.", "cold in Porto?", '{"city": "Porto"}', "cold in Łódź?", "cold in Hull?")]
+    assert places == sorted(places)
+    assert predict.prompt_of(ROW, subject(instructions="Be exact."), tiny.params(), tmpl)[0].count("Be exact.") == 1
+
+
+def test_examples_are_left_out_for_want_of_room(tmpl):
+    full, _ = predict.prompt_of(ROW, subject("Porto", "Bergen", "Osaka"), tiny.params(), tmpl)
+    size = len(tmpl.ids(full))
+    for room, count in ((size, 3), (size - 1, 2), (size - len(tmpl.ids(full)) // 2, 0)):
+        params = tiny.params(**{"model.max_tokens": room + 24, "predict.max_new_tokens": 24})
+        prompt, used = predict.prompt_of(ROW, subject("Porto", "Bergen", "Osaka"), params, tmpl)
+        assert used == count or (count == 0 and used < 2)
+        assert ("Porto" in prompt) == (used > 0) and ("Osaka" in prompt) == (used == 3), "the last ones go first"
+        assert used == 0 or len(tmpl.ids(prompt)) <= room
+    assert predict.prompt_of(ROW, subject("Porto"), tiny.params(**{"model.max_tokens": 64}), tmpl)[1] == 0, "the request itself always stays"
+
+
+# --- the stage -----------------------------------------------------------------------------------------------
+
+
+def test_the_predictions_file_keeps_the_suites_order(folder, model, alphabet, monkeypatch, capsys):
+    tiny.write_params(folder, **{"model.name": str(model), "predict.max_new_tokens": 6})
+    write_json("models/base/subject.json", subject())
+    write_jsonl("data/suites/held_out.jsonl", [{"id": f"r{n}", "prompt": prompt, "example": case("Hull").to_json()} for n, prompt in enumerate(PROMPTS)])
+    monkeypatch.setattr(sys, "argv", ["predict", "base", "held_out"])
+    predict.main()
+    assert list(read_jsonl("data/predictions/base/held_out.jsonl")) == [
+        {"id": "r0", "completion": "yz", "finish": "stop", "tokens": 2}, {"id": "r1", "completion": "uvwxyz", "finish": "length", "tokens": 6},
+        {"id": "r2", "completion": "", "finish": "stop", "tokens": 0}, {"id": "r3", "completion": "xyz", "finish": "stop", "tokens": 3},
+        {"id": "r4", "completion": "nopqrs", "finish": "length", "tokens": 6}]
+    assert "base on held_out: 5 prompts in, 5 completions, 2 cut at predict.max_new_tokens" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("missing", ["models/base/subject.json", "data/suites/held_out.jsonl"])
+def test_a_missing_file_is_named(folder, model, monkeypatch, missing):
+    tiny.write_params(folder, **{"model.name": str(model)})
+    for name in {"models/base/subject.json", "data/suites/held_out.jsonl"} - {missing}:
+        write_json(name, subject())
+    monkeypatch.setattr(sys, "argv", ["predict", "base", "held_out"])
+    with pytest.raises(SystemExit, match=f"{missing} does not exist"):
+        predict.main()
