@@ -5,8 +5,10 @@ key, a value out of range and a conflict each end in one sentence that names the
 allowed, before any work starts.
 """
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -51,7 +53,7 @@ class Format(Strict):
 class Split(Strict):
     by: Literal["tool", "group", "random"] = "tool"
     # a number first: PyYAML reads 1e-01 as text
-    held_out: Annotated[float | str, Field(union_mode="left_to_right")] = 0.15  # tools kept from training: a JSON list of names, or a share of the called tools
+    held_out: Annotated[float | str, Field(union_mode="left_to_right")] = 0.15  # tools kept from training: a JSON list, or a share
     test: Share = 0.1  # share of the other groups (or rows) kept for test
     valid: Annotated[int, Field(ge=0)] = 64  # rows for the loss on unseen rows during training
     train: Count | None = None  # use at most so many training rows; None = all
@@ -98,6 +100,47 @@ class Predict(Strict):
     batch_tokens: Annotated[int, Field(ge=256)] = 16384  # prompts x longest prompt in one batch
 
 
+class Price(Strict):
+    """Money for a million tokens, in any one currency."""
+
+    input: Annotated[float, Field(ge=0)]
+    output: Annotated[float, Field(ge=0)]
+
+
+class Endpoint(Strict):
+    """An OpenAI-compatible server as a subject; docs/endpoints.md explains each key with examples."""
+
+    url: str  # up to the part before /chat/completions; Azure's ?api-version=... may follow
+    model: str
+    tools: Literal["native", "messages", "prompt"] = "native"
+    plain_names: bool = False  # send tool names with only letters, digits, _ and -, as OpenAI and Azure demand
+    max_tokens: Count | None = None  # None = predict.max_new_tokens
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    timeout: Annotated[float, Field(gt=0)] = 120  # seconds for one answer
+    retries: Annotated[int, Field(ge=0, le=20)] = 5
+    api_key_env: str | None = None  # the environment variable that holds the key
+    api_key_header: str = "Authorization"  # any other name gets the key without "Bearer"
+    price: Price | None = None
+    revision: str | None = None  # change it when what is served changes
+    keep_answers: bool = False  # true: never ask for an answer again, also when the predictions are made anew
+    extra: dict[str, Any] = {}  # put into each request; null takes a key out
+
+    @model_validator(mode="after")
+    def holds_no_secret(self):
+        # The messages leave the values out: what stands there may be the key itself.
+        if self.api_key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.api_key_env):
+            raise ValueError("endpoints: an api_key_env is no name of an environment variable (capitals, digits, _): put the key there, never here")
+        if not re.fullmatch(r"[A-Za-z0-9-]+", self.api_key_header):
+            raise ValueError("endpoints: an api_key_header is not the name of a header, such as Authorization or api-key")
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("endpoints: a url is not like http://127.0.0.1:8000/v1")
+        names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+        if "@" in parts.netloc or any(word in name.lower() for name in names for word in ("key", "token", "sig", "secret", "password")):
+            raise ValueError("endpoints: a url holds a password or a key: name an environment variable in api_key_env instead")
+        return self
+
+
 class Params(Strict):
     recipe: str
     seed: Annotated[int, Field(ge=0)] = 42
@@ -113,6 +156,8 @@ class Params(Strict):
     prompted: Prompted = Prompted()
     train: Train = Train()
     predict: Predict = Predict()
+    # every subject whose answers are not computed here, by name; None = computed here
+    endpoints: dict[str, Endpoint | None] = dict.fromkeys(("base", "prompted", "tuned"))
 
     @model_validator(mode="after")
     def fits_together(self):
@@ -122,7 +167,8 @@ class Params(Strict):
         _member("predict.backend", self.predict.backend, "generators")
         from stages.suites import SUITES
 
-        for key, names, allowed in (("suites", self.suites, list(SUITES)), ("subjects", self.subjects, list(SUBJECTS))):
+        subjects = list(dict.fromkeys((*SUBJECTS, *self.endpoints)))
+        for key, names, allowed in (("suites", self.suites, list(SUITES)), ("subjects", self.subjects, subjects)):
             for name in names:
                 if name not in allowed:
                     raise ValueError(f"{key} has {name!r}, which is not known: use some of {', '.join(allowed)}")
@@ -140,13 +186,33 @@ class Params(Strict):
             raise ValueError(f"split.held_out is {self.split.held_out}: use a share from 0 to below 1, or a JSON file of tool names")
         if self.train.lora.dora and self.model.quantize != "none" and self.train.lora.dropout:
             raise ValueError("train.lora.dora with model.quantize and train.lora.dropout: DoRA over 4-bit layers takes dropout 0")
+        if "tuned" in self.subjects and self.predict.backend != self.train.backend:
+            raise ValueError(f"predict.backend is {self.predict.backend!r}: it must be {self.train.backend!r}, as train.backend, "
+                             "since each reads only its own adapters")
         if self.predict.max_new_tokens >= self.model.max_tokens:
             raise ValueError(
                 f"predict.max_new_tokens is {self.predict.max_new_tokens}: it must be below model.max_tokens ({self.model.max_tokens})"
             )
+        self.endpoints_fit()
         return self
 
+    def endpoints_fit(self) -> None:
+        if self.predict.backend == "endpoint":
+            raise ValueError("predict.backend is 'endpoint': put the server into endpoints and its name into subjects instead")
+        for name, endpoint in self.endpoints.items():
+            if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or name in RESERVED:
+                raise ValueError(f"endpoints has {name!r}: use a name of small letters, digits, _ and -, but none of {', '.join(RESERVED)}")
+            if endpoint is None and name not in SUBJECTS:
+                raise ValueError(f"endpoints.{name} is null: give its url and model")
+            if endpoint and name == "tuned":
+                raise ValueError("endpoints.tuned is set: an adapter stays on this machine, so serve the merged model under another name")
+            if endpoint and endpoint.tools == "messages" and self.dialect == "native":
+                raise ValueError(f"endpoints.{name}.tools is 'messages', but dialect 'native' writes no tools into messages: use native or prompt")
+        if missing := [name for name in self.subjects if name not in self.endpoints]:
+            raise ValueError(f"subjects has {missing[0]!r}, but endpoints does not: add it with the value null")
 
+
+RESERVED = ("data", "log", "embedded")  # folders beside those of the subjects
 SUBJECTS = ("base", "prompted", "tuned")
 
 

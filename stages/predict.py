@@ -3,9 +3,11 @@
     python -m stages.predict tuned held_out     ->  data/predictions/tuned/held_out.jsonl
 
 A line: {"id": "emb-00017", "completion": "<tool_call>...", "finish": "stop", "tokens": 31}
+An endpoint's has as well its prompt tokens and its answer as it gave it (generators/endpoint.py).
 """
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stages import formats, generators, template
@@ -30,6 +32,22 @@ def prompt_of(row: dict, subject: dict, params: Params, tmpl) -> tuple[str, int]
     raise AssertionError("unreachable")
 
 
+def completions(subject: dict, rows: list[dict], prompts: Sequence[str], shots: Sequence[int], params: Params, tmpl,
+                name: str, suite: str) -> Iterator[generators.Completion]:
+    """From the model in this process, or from the server that params.endpoints has under the subject's name."""
+    if params.endpoints.get(name) is None:
+        return generators.get(params.predict.backend).generate(list(prompts), params, tmpl, subject["adapter"])
+    endpoint, shown = generators.get("endpoint"), [Example.from_json(shot) for shot in subject["shots"]]
+    cases = [endpoint.Case(Example.from_json(row["example"]), prompt, subject["instructions"], shown[:count])
+             for row, prompt, count in zip(rows, prompts, shots)]
+    return endpoint.generate(cases, params, tmpl, name, suite)
+
+
+def line(row: dict, made: generators.Completion) -> dict:
+    """A row of the predictions file."""
+    return {"id": row["id"], "completion": made.text, "finish": made.finish, "tokens": made.tokens} | (made.extra or {})
+
+
 @main_guard
 def main() -> None:
     end_with_parent()
@@ -40,11 +58,12 @@ def main() -> None:
     prompts, shots = zip(*(prompt_of(row, subject, params, tmpl) for row in rows)) if rows else ((), ())
     done = {}
     with progress(len(rows), f"predict {name} {suite}", "prompt") as bar:
-        for completion in generators.get(params.predict.backend).generate(list(prompts), params, tmpl, subject["adapter"]):
+        for completion in completions(subject, rows, prompts, shots, params, tmpl, name, suite):
             done[completion.index] = completion
             bar.update()
-    out = ({"id": row["id"], "completion": done[i].text, "finish": done[i].finish, "tokens": done[i].tokens} for i, row in enumerate(rows))
-    write_jsonl(f"data/predictions/{name}/{suite}.jsonl", out)
+    write_jsonl(f"data/predictions/{name}/{suite}.jsonl", (line(row, done[i]) for i, row in enumerate(rows)))
+    if params.endpoints.get(name):
+        generators.get("endpoint").forget(name, suite, params.endpoints[name])
     cut = sum(c.finish == "length" for c in done.values())
     fewer = sum(count < len(subject["shots"]) for count in shots)
     say(f"predict: {name} on {suite}: {len(rows)} prompts in, {len(done)} completions, {cut} cut at predict.max_new_tokens"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig
 
 from stages import hardware
 from stages.console import say
@@ -32,6 +32,7 @@ def load(params: Params, adapter: str | None):
         model = PeftModel.from_pretrained(model, adapter)
         if params.model.quantize == "none":
             model = model.merge_and_unload()
+    model.generation_config = GenerationConfig()  # a model may bring a repetition penalty or sampling, which is not greedy
     return model.eval()
 
 
@@ -54,7 +55,7 @@ def generate(prompts: list[str], params: Params, tmpl: Template, adapter: str | 
         mask = torch.tensor([[0] * (width - len(ids[i])) + [1] * len(ids[i]) for i in batch], device=model.device)
         with torch.inference_mode():
             out = model.generate(input_ids=tokens, attention_mask=mask, max_new_tokens=params.predict.max_new_tokens, do_sample=False,
-                                 eos_token_id=ends, pad_token_id=pad, temperature=None, top_p=None, top_k=None)
+                                 eos_token_id=ends, pad_token_id=pad)
         for i, row in zip(batch, out[:, width:].tolist()):
             end = next((place for place, token in enumerate(row) if token in ends), None)
             kept = row if end is None else row[:end]
