@@ -1,0 +1,113 @@
+"""The corpus: deterministic, guarded, consistent, and without the target notation."""
+import random
+import re
+
+import pytest
+
+from pretrain.contaminate import TARGET_CALL, TARGET_TOOLS
+from pretrain.corpus import augment, call_notations, concepts, guard, kinds, mix, procedural, rename, render
+from pretrain.corpus.task import Task, Turn
+
+TOOL_SOURCES = ["procedural", "concepts"]
+
+
+def tasks(source, n, seed=1):
+    R = random.Random(seed)
+    made = (mix.task(source, R) for _ in range(n))
+    return [t for t in made if t]
+
+
+@pytest.mark.parametrize("source", TOOL_SOURCES)
+def test_calls_fit_the_offered_tools(source):
+    for t in tasks(source, 300):
+        offered = {x["name"]: x["parameters"]["properties"] for x in t.tools}
+        for turn in t.turns:
+            assert turn.calls or turn.reply
+            for name, arguments in turn.calls:
+                assert name in offered
+                assert set(arguments) <= set(offered[name])
+
+
+@pytest.mark.parametrize("source", TOOL_SOURCES)
+def test_enum_values_are_members(source):
+    for t in tasks(source, 300, seed=2):
+        offered = {x["name"]: x["parameters"]["properties"] for x in t.tools}
+        for turn in t.turns:
+            for name, arguments in turn.calls:
+                for k, v in arguments.items():
+                    if "enum" in offered[name][k]:
+                        assert v in offered[name][k]["enum"]
+
+
+def test_the_target_notation_never_occurs():
+    R = random.Random(3)
+    for _ in range(600):
+        t = mix.task(R.choice(TOOL_SOURCES), R)
+        if t:
+            text = "".join(x for x, _ in render.document(t, R))
+            assert not TARGET_CALL.search(text)
+            assert not TARGET_TOOLS.search(text)
+    assert TARGET_CALL.search('<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>')
+    assert TARGET_TOOLS.search('<tools>\n{"name": "f", "description": "d", "parameters": {}}\n</tools>')
+
+
+def test_one_seed_one_stream():
+    take = lambda seed: [x for _, (_, x) in zip(range(40), mix.stream(seed))]
+    assert take(5) == take(5)
+    assert take(5) != take(6)
+
+
+def test_renaming_is_consistent():
+    tool = {"name": "get_weather", "description": "d", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}
+    for seed in range(50):
+        t = rename.apply(Task([tool], [Turn("hi", [("get_weather", {"city": "Hull"})])]), random.Random(seed), 1.)
+        name, arguments = t.turns[0].calls[0]
+        assert name == t.tools[0]["name"]
+        assert list(arguments) == list(t.tools[0]["parameters"]["properties"]) == t.tools[0]["parameters"]["required"]
+
+
+def test_augmenting_keeps_required_parameters():
+    for seed in range(50):
+        R = random.Random(seed)
+        before = procedural.sample(R)
+        after = augment.apply(before, R, 1.)
+        for a, b in zip(before.tools, after.tools):
+            assert set(a["parameters"]["required"]) == set(b["parameters"]["required"])
+
+
+def test_guard_drops_by_name_signature_and_words(monkeypatch):
+    words = "one two three four five six seven eight nine ten eleven twelve thirteen"
+    many = {"name": "z", "parameters": {"properties": {k: {"type": "float"} for k in "abc"}}}
+    monkeypatch.setattr(guard, "blocked", lambda: {"names": {"getweather": "bfcl"}, "signatures": {guard.signature(many): "bfcl"}, "grams": {guard.grams(words)[0]: "bfcl"}})
+    tool = lambda name, props=(): {"name": name, "description": "", "parameters": {"type": "object", "properties": {k: {"type": "number"} for k in props}}}
+    assert not guard.passes(Task([tool("Get_Weather")], [Turn("x")]))
+    assert not guard.passes(Task([tool("other", "cab")], [Turn("x")]))
+    assert not guard.passes(Task([tool("other")], [Turn("Say: " + words.upper())]))
+    assert guard.passes(Task([tool("other")], [Turn("something else")]))
+
+
+def test_a_document_keeps_one_notation():
+    calls = [("f", {"a": 1}), ("g", {"b": "x"})]
+    for seed in range(200):
+        write, _ = call_notations.choose(random.Random(seed))
+        assert write(calls) == write(calls)
+        assert "f" in write(calls) and "g" in write(calls)
+
+
+@pytest.mark.parametrize("kind", sorted(kinds.GENERATORS))
+def test_values_have_their_type(kind):
+    types = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
+    for seed in range(30):
+        R = random.Random(seed)
+        schema, _, draw = kinds.GENERATORS[kind](R, "area")
+        value, surface = draw(R)
+        assert isinstance(value, types[schema["type"]])
+        assert isinstance(surface, str)
+
+
+def test_concept_slots_have_values():
+    for c in concepts.load()[0]:
+        for say, fixed in c.phrasings:
+            used = {s for s, _ in concepts.SLOT.findall(say)}
+            assert used <= set(c.draw), (c.name, say)
+            assert not re.search(r"\{\w+\}", concepts.fill(c, say, fixed, random.Random(0))[0])
