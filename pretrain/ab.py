@@ -1,7 +1,8 @@
 """Shapes against each other at equal training time, then more time for the best.
 
-    python -m pretrain.ab OUT --shapes d320,d256,d384 --seconds 70 --rest 100
+python -m pretrain.ab OUT --shapes d320,d256,d384 --seconds 70 --rest 100
 """
+
 import argparse
 import json
 import os
@@ -15,8 +16,27 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def start_workers(folder, tokenizer, n, tokens, seed, ahead=10_000):
     """The corpus workers, as one background process."""
-    return subprocess.Popen([sys.executable, "-m", "pretrain.corpus.mix", folder, "--tokenizer", tokenizer, "--workers", str(n), "--tokens", str(tokens), "--seed", str(seed), "--ahead", str(ahead)],
-                            start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "pretrain.corpus.mix",
+            folder,
+            "--tokenizer",
+            tokenizer,
+            "--workers",
+            str(n),
+            "--tokens",
+            str(tokens),
+            "--seed",
+            str(seed),
+            "--ahead",
+            str(ahead),
+        ],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def stop(pool):
@@ -59,7 +79,19 @@ def main():
     try:
         for s in o.shapes.split(","):
             train("--shape", s, "--out", f"{o.work}/{s}", "--seconds", o.seconds, "--final", "--validate", *common)
-            evaluate(f"{o.work}/{s}/hf", "--out", f"{o.work}/{s}/eval.json", "--rows", 1000, "--epochs", 3, "--tests", 300, "--suites", "held_out,bfcl_simple,bfcl_irr")
+            evaluate(
+                f"{o.work}/{s}/hf",
+                "--out",
+                f"{o.work}/{s}/eval.json",
+                "--rows",
+                1000,
+                "--epochs",
+                3,
+                "--tests",
+                300,
+                "--suites",
+                "held_out,bfcl_simple,bfcl_irr",
+            )
             scores[s] = points(f"{o.work}/{s}/eval.json")
             os.system(f"cp {o.work}/{s}/eval.json {o.out}/eval_{s}.json")
             print("AB", s, round(scores[s], 4), f"at {time.time() - t0:.0f}s", flush=True)
@@ -67,7 +99,19 @@ def main():
         rest = o.limit - (time.time() - t0) - 85
         print("best", best, "more seconds", round(rest), flush=True)
         if rest > 40:
-            train("--shape", best, "--out", f"{o.work}/first", "--seconds", rest, "--final", "--resume", f"{o.work}/{best}/ckpt.pt", "--validate", *common)
+            train(
+                "--shape",
+                best,
+                "--out",
+                f"{o.work}/first",
+                "--seconds",
+                rest,
+                "--final",
+                "--resume",
+                f"{o.work}/{best}/ckpt.pt",
+                "--validate",
+                *common,
+            )
             os.system(f"split -b 12M -d {o.work}/first/hf/model.safetensors {o.out}/model.part; cp {o.work}/first/train.json {o.out}/train.json")
             evaluate(f"{o.work}/first/hf", "--out", f"{o.out}/eval_first.json", "--rows", 1500, "--epochs", 3, "--tests", 400)
     finally:

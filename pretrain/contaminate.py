@@ -6,6 +6,7 @@ The guard (`corpus/guard.py`) acts on tasks before they are rendered. The audit 
 takes the finished text, all of it and not only the requests, and looks for (1) runs of 13 words that a BFCL
 query or an authored request holds, (2) tool names of either in the offered tools, (3) the target notation.
 """
+
 import argparse
 import json
 import os
@@ -27,7 +28,7 @@ def sources(bfcl, domains):
         for t in texts:
             words = re.findall(r"[a-z0-9]+", t.lower())
             for i in range(len(words) - guard.N + 1):
-                table[" ".join(words[i:i + guard.N])] = t
+                table[" ".join(words[i : i + guard.N])] = t
         out[origin] = ({guard.norm(t["name"]) for t in tools}, table)
     return out
 
@@ -49,7 +50,7 @@ def audit(documents, known, seed=770_001):
         counts["target call notation"] += bool(TARGET_CALL.search(text))
         counts["target tool block"] += bool(TARGET_TOOLS.search(text))
         words = re.findall(r"[a-z0-9]+", text.lower())
-        runs = {" ".join(words[i:i + guard.N]) for i in range(len(words) - guard.N + 1)}
+        runs = {" ".join(words[i : i + guard.N]) for i in range(len(words) - guard.N + 1)}
         for origin, (tools, table) in known.items():
             hit = next((table[r] for r in runs if r in table), None)
             if hit:
@@ -84,8 +85,13 @@ def main():
     counts, examples = audit(o.documents, known)
     kinds = ["target call notation", "target tool block"] + [f"{k} of {s}" for s in known for k in ("13-gram", "tool name")]
     dropped, generated = training_counts(o.logs)
-    report = {"audit": {k: counts[k] for k in ["documents", "characters"] + kinds}, "examples": examples[:20], "guard_in_training": dropped, "tokens_generated": generated,
-              "compared_with": {s: {"tools": len(t), "13-grams": len(g)} for s, (t, g) in known.items()}}
+    report = {
+        "audit": {k: counts[k] for k in ["documents", "characters"] + kinds},
+        "examples": examples[:20],
+        "guard_in_training": dropped,
+        "tokens_generated": generated,
+        "compared_with": {s: {"tools": len(t), "13-grams": len(g)} for s, (t, g) in known.items()},
+    }
     with open(os.path.join(o.folder, "contamination.json"), "w", encoding="utf-8") as f:
         json.dump(report, f, indent=1, ensure_ascii=False)
         f.write("\n")

@@ -5,6 +5,7 @@
 Verdicts are those of `stages.scoring.bfcl`. BFCL (`build/bfcl.json.xz`, packed by `pack_bfcl`) is only ever
 read here. Rates come with n and a 95 % Wilson interval.
 """
+
 import argparse
 import json
 import lzma
@@ -26,6 +27,7 @@ CATEGORIES = ("simple_python", "multiple", "parallel", "parallel_multiple", "irr
 def pack_bfcl(source, target):
     """BFCL's five files as one: [{"id", "category", "messages", "tools", "gold"}]."""
     import gzip
+
     out = []
     for c in CATEGORIES:
         with gzip.open(f"{source}/BFCL_v4_{c}.json.gz", "rt", encoding="utf-8") as f:
@@ -48,15 +50,21 @@ def plain_schema(s):
 
 def embedded(folder):
     """(training rows: seen tools, test rows: held-out tools), each {"messages", "tools", "calls", "reply", "labels"}."""
-    read = lambda n: [json.loads(x) for x in open(os.path.join(folder, n), encoding="utf-8")]
+
+    def read(n):
+        return [json.loads(x) for x in open(os.path.join(folder, n), encoding="utf-8")]
+
     tools = {t["name"]: {k: t[k] for k in ("name", "description", "parameters")} for t in read("tools.jsonl")}
     rows = [dict(r, tools=[tools[n] for n in r["offered"]]) for r in read("examples.jsonl")]
     return [r for r in rows if r["labels"]["tools"] == "seen"], [r for r in rows if r["labels"]["tools"] == "held_out"]
 
 
 def answer(row):
+    """The completion in the target notation."""
+    dump = lambda v: json.dumps(v, ensure_ascii=False)  # noqa: E731
     if row["calls"]:
-        return "\n".join('<tool_call>\n{"name": %s, "arguments": %s}\n</tool_call>' % (json.dumps(c["name"], ensure_ascii=False), json.dumps(c["arguments"], ensure_ascii=False)) for c in row["calls"]) + "<|im_end|>"
+        calls = (f'{{"name": {dump(c["name"])}, "arguments": {dump(c["arguments"])}}}' for c in row["calls"])
+        return "\n".join(f"<tool_call>\n{c}\n</tool_call>" for c in calls) + "<|im_end|>"
     return row["reply"] + "<|im_end|>"
 
 
@@ -115,11 +123,14 @@ class Bench:
     def verdict(self, c, text):
         from stages.schema import Call, Example, Tool
         from stages.scoring import bfcl
+
         calls, attempted = parse(text)
         made = [Call(n, a) for n, a in calls]
         if c["suite"].startswith("bfcl_"):
             return bfcl.check(made, c["gold"], c["raw"], c["category"]).correct
-        e = Example(c["id"], "embedded", c["messages"], [Tool(**t) for t in c["tools"]], [Call(**x) for x in c["calls"]] if c["calls"] else None, c["reply"])
+        e = Example(
+            c["id"], "embedded", c["messages"], [Tool(**t) for t in c["tools"]], [Call(**x) for x in c["calls"]] if c["calls"] else None, c["reply"]
+        )
         if not c["calls"]:
             return not attempted
         return bfcl.check(made, bfcl.accepted(e), c["tools"], bfcl.category(e)).correct
@@ -128,16 +139,23 @@ class Bench:
         """({suite: {"n", "correct", "rate", "interval"}}, cases with their completions)."""
         dev, results = next(model.parameters()).device, {}
         for lo in range(0, len(self.cases), batch):
-            b = [c for c in self.cases[lo:lo + batch] if len(c["ids"]) <= 1750]
+            b = [c for c in self.cases[lo : lo + batch] if len(c["ids"]) <= 1750]
             if not b:
                 continue
             n = max(len(c["ids"]) for c in b)
             ids, mask = torch.zeros(len(b), n, dtype=torch.long), torch.zeros(len(b), n, dtype=torch.long)
             for i, c in enumerate(b):
-                ids[i, n - len(c["ids"]):] = torch.tensor(c["ids"])
-                mask[i, n - len(c["ids"]):] = 1
+                ids[i, n - len(c["ids"]) :] = torch.tensor(c["ids"])
+                mask[i, n - len(c["ids"]) :] = 1
             with torch.no_grad():
-                out = model.generate(input_ids=ids.to(dev), attention_mask=mask.to(dev), max_new_tokens=new_tokens, do_sample=False, eos_token_id=[2, 0], pad_token_id=0)[:, n:].tolist()
+                out = model.generate(
+                    input_ids=ids.to(dev),
+                    attention_mask=mask.to(dev),
+                    max_new_tokens=new_tokens,
+                    do_sample=False,
+                    eos_token_id=[2, 0],
+                    pad_token_id=0,
+                )[:, n:].tolist()
             for c, o in zip(b, out):
                 stop = next((i for i, t in enumerate(o) if t in (0, 2)), len(o))
                 c["out"] = self.tok.decode(o[:stop])
@@ -158,11 +176,20 @@ class Bench:
 def lora(model, data, steps, batch=16, lr=2e-3, rank=32, seed=0):
     """LoRA on all projections, completion-only loss; gives the merged model."""
     from peft import LoraConfig, get_peft_model
+
     torch.manual_seed(seed)
-    m = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0., target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]))
+    m = get_peft_model(
+        model,
+        LoraConfig(
+            r=rank,
+            lora_alpha=2 * rank,
+            lora_dropout=0.0,
+            target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        ),
+    )
     m.train()
     ps, R, queue, losses = [p for p in m.parameters() if p.requires_grad], random.Random(seed), [], []
-    opt, dev = torch.optim.AdamW(ps, lr=lr, weight_decay=0.), next(m.parameters()).device
+    opt, dev = torch.optim.AdamW(ps, lr=lr, weight_decay=0.0), next(m.parameters()).device
     for s in range(steps):
         if len(queue) < batch:
             queue += R.sample(data, len(data))
@@ -171,13 +198,13 @@ def lora(model, data, steps, batch=16, lr=2e-3, rank=32, seed=0):
         ids, lab, mask = torch.zeros(batch, n, dtype=torch.long), torch.full((batch, n), -100), torch.zeros(batch, n, dtype=torch.long)
         for i, (p, a) in enumerate(rows):
             k = len(p) + len(a)
-            ids[i, :k], lab[i, len(p):k], mask[i, :k] = torch.tensor(p + a), torch.tensor(a), 1
+            ids[i, :k], lab[i, len(p) : k], mask[i, :k] = torch.tensor(p + a), torch.tensor(a), 1
         for g in opt.param_groups:
-            g["lr"] = lr * min(1, (s + 1) / 20) * max(.02, 1 - s / steps)
+            g["lr"] = lr * min(1, (s + 1) / 20) * max(0.02, 1 - s / steps)
         with torch.autocast(dev.type, dtype=torch.bfloat16, enabled=dev.type == "cuda"):
             loss = m(input_ids=ids.to(dev), attention_mask=mask.to(dev), labels=lab.to(dev)).loss
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(ps, 1.)
+        torch.nn.utils.clip_grad_norm_(ps, 1.0)
         opt.step()
         opt.zero_grad()
         losses.append(loss.item() if s % 10 == 0 else 0)
@@ -187,15 +214,17 @@ def lora(model, data, steps, batch=16, lr=2e-3, rank=32, seed=0):
 def english_loss(model, tok):
     """Mean loss a token on the part of the novels that no training document holds."""
     from .corpus import mix
+
     text = mix.novels()[-120_000:]
     ids = torch.tensor(tok(text, add_special_tokens=False)["input_ids"])
-    ids = ids[:len(ids) // 1024 * 1024].view(-1, 1024).to(next(model.parameters()).device)
+    ids = ids[: len(ids) // 1024 * 1024].view(-1, 1024).to(next(model.parameters()).device)
     with torch.no_grad():
-        return sum(model(input_ids=ids[i:i + 8], labels=ids[i:i + 8]).loss.item() * len(ids[i:i + 8]) for i in range(0, len(ids), 8)) / len(ids)
+        return sum(model(input_ids=ids[i : i + 8], labels=ids[i : i + 8]).loss.item() * len(ids[i : i + 8]) for i in range(0, len(ids), 8)) / len(ids)
 
 
 def main():
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
     p = argparse.ArgumentParser()
     A = p.add_argument
     A("model")
@@ -213,7 +242,10 @@ def main():
     o = p.parse_args()
     dev = "cuda" if torch.cuda.is_available() else "cpu"
     tok = AutoTokenizer.from_pretrained(o.model)
-    load = lambda: AutoModelForCausalLM.from_pretrained(o.model, dtype=torch.float32).to(dev)
+
+    def load():
+        return AutoModelForCausalLM.from_pretrained(o.model, dtype=torch.float32).to(dev)
+
     bench, report, t0 = Bench(tok, o.data, o.tests), {"args": vars(o), "runs": []}, time.time()
     if o.suites:
         bench.cases = [c for c in bench.cases if c["suite"].startswith(tuple(o.suites.split(",")))]
@@ -228,10 +260,25 @@ def main():
         loss = english_loss(m, tok)
         r = bench.score(m.to(torch.bfloat16 if dev == "cuda" else torch.float32))
         report["runs"].append({"seed": seed, "rows": len(data), "english_loss": loss, "suites": r})
-        print(f"seed {seed} {time.time() - t0:.0f}s skipped {bench.skipped} english {report['english_loss_base']:.3f}->{loss:.3f} " + " ".join(f"{k.replace('bfcl_', 'B:').replace('held_out', 'H')}={v['rate'] * 100:.1f}({v['n']})" for k, v in r.items()), flush=True)
-    fails = [{"suite": c["suite"], "kind": c.get("labels", {}).get("kind"), "query": c["messages"][-1]["content"][:500], "tools": [t["name"] for t in c["tools"]], "out": c.get("out", "")[:500], "gold": c.get("gold") or c.get("calls")} for c in bench.cases if not c["ok"]]
+        print(
+            f"seed {seed} {time.time() - t0:.0f}s skipped {bench.skipped} english {report['english_loss_base']:.3f}->{loss:.3f} "
+            + " ".join(f"{k.replace('bfcl_', 'B:').replace('held_out', 'H')}={v['rate'] * 100:.1f}({v['n']})" for k, v in r.items()),
+            flush=True,
+        )
+    fails = [
+        {
+            "suite": c["suite"],
+            "kind": c.get("labels", {}).get("kind"),
+            "query": c["messages"][-1]["content"][:500],
+            "tools": [t["name"] for t in c["tools"]],
+            "out": c.get("out", "")[:500],
+            "gold": c.get("gold") or c.get("calls"),
+        }
+        for c in bench.cases
+        if not c["ok"]
+    ]
     random.Random(1).shuffle(fails)
-    report["failures"] = fails[:o.failures]
+    report["failures"] = fails[: o.failures]
     with open(o.out, "w", encoding="utf-8") as f:
         json.dump(report, f, ensure_ascii=False, indent=1)
 

@@ -3,6 +3,7 @@
 RMSNorm before attention and MLP, RMSNorm on queries and keys per head, rotary positions (halves, theta 1e4),
 SwiGLU, no biases, tied embeddings. `test_model.py` holds it to transformers within 1e-5.
 """
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -20,9 +21,21 @@ VOCAB, POSITIONS, THETA, EPS = 8192, 2048, 10000.0, 1e-6
 def hf_config(shape, vocab=VOCAB):
     """The transformers configuration of a shape (name or dict)."""
     from transformers import Qwen3Config
+
     c = SHAPES[shape] if isinstance(shape, str) else shape
-    return Qwen3Config(vocab_size=vocab, max_position_embeddings=POSITIONS, tie_word_embeddings=True, rms_norm_eps=EPS, rope_theta=THETA, attention_bias=False,
-                       use_sliding_window=False, bos_token_id=None, eos_token_id=2, pad_token_id=0, **c)
+    return Qwen3Config(
+        vocab_size=vocab,
+        max_position_embeddings=POSITIONS,
+        tie_word_embeddings=True,
+        rms_norm_eps=EPS,
+        rope_theta=THETA,
+        attention_bias=False,
+        use_sliding_window=False,
+        bos_token_id=None,
+        eos_token_id=2,
+        pad_token_id=0,
+        **c,
+    )
 
 
 class Norm(nn.Module):
@@ -97,10 +110,12 @@ class Model(nn.Module):
         self.model.embed_tokens = nn.Embedding(vocab, c["hidden_size"])
         self.model.layers = nn.ModuleList(Block(c) for _ in range(c["num_hidden_layers"]))
         self.model.norm = Norm(c["hidden_size"])
-        scale = (2 * c["num_hidden_layers"]) ** -.5
+        scale = (2 * c["num_hidden_layers"]) ** -0.5
         for n, p in self.named_parameters():
             if p.dim() == 2:
-                nn.init.normal_(p, std=.02 if "embed" in n else p.shape[1] ** -.5 * (scale if n.endswith(("o_proj.weight", "down_proj.weight")) else 1))
+                nn.init.normal_(
+                    p, std=0.02 if "embed" in n else p.shape[1] ** -0.5 * (scale if n.endswith(("o_proj.weight", "down_proj.weight")) else 1)
+                )
         d = c["head_dim"]
         f = torch.outer(torch.arange(POSITIONS).float(), THETA ** (-torch.arange(0, d, 2).float() / d))
         f = torch.cat((f, f), -1)
@@ -116,7 +131,7 @@ class Model(nn.Module):
     def forward(self, ids, y, w):
         x = self.model.embed_tokens(ids)
         x = x.to(torch.bfloat16) if ids.is_cuda else x
-        cos, sin = self.cos[:ids.shape[1]].to(x.dtype), self.sin[:ids.shape[1]].to(x.dtype)
+        cos, sin = self.cos[: ids.shape[1]].to(x.dtype), self.sin[: ids.shape[1]].to(x.dtype)
         for b in self.model.layers:
             x = self.run_block(b, x, cos, sin)
         return self.run_head(x, self.model.norm, self.model.embed_tokens.weight, y, w)
@@ -133,6 +148,7 @@ def export(state, shape, folder, tokenizer_folder, template):
     import os
 
     from transformers import AutoTokenizer, GenerationConfig, Qwen3ForCausalLM
+
     h = Qwen3ForCausalLM(hf_config(shape))
     missing, unexpected = h.load_state_dict({k: v.float() for k, v in state.items()}, strict=False)
     assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)

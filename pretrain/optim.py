@@ -3,6 +3,7 @@
 Muon (Jordan et al. 2024): the momentum of a matrix is replaced by its nearest orthogonal matrix, found by
 five Newton-Schulz steps; scaled by 0.2 sqrt(larger side) (Liu et al. 2025) it shares AdamW's rate and decay.
 """
+
 import torch
 
 
@@ -22,7 +23,7 @@ def orthogonal(g):
 class Muon(torch.optim.Optimizer):
     """Stacks parameters of one shape, so that each shape costs a handful of kernels."""
 
-    def __init__(self, params, lr, momentum=.95, weight_decay=.1):
+    def __init__(self, params, lr, momentum=0.95, weight_decay=0.1):
         super().__init__(list(params), dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
 
     @torch.no_grad()
@@ -37,21 +38,34 @@ class Muon(torch.optim.Optimizer):
                 m = st.setdefault("momentum", torch.zeros_like(grads))
                 m.lerp_(grads, 1 - g["momentum"])
                 u = orthogonal(grads.lerp(m, g["momentum"])).to(grads.dtype)
-                scale = .2 * max(shape) ** .5
+                scale = 0.2 * max(shape) ** 0.5
                 torch._foreach_mul_(ps, 1 - g["lr"] * g["weight_decay"])
                 torch._foreach_add_(ps, list(u.unbind(0)), alpha=-g["lr"] * scale)
 
 
-def build(model, kind, lr, decay=.1):
+def build(model, kind, lr, decay=0.1):
     """[optimisers]; each group's `peak` is the rate that the schedule scales."""
     blocks = [p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n]
     table = [p for n, p in model.named_parameters() if "embed" in n]
     norms = [p for p in model.parameters() if p.dim() < 2]
     cuda = next(model.parameters()).is_cuda
     if kind == "muon":
-        opts = [Muon(blocks, lr, weight_decay=decay), torch.optim.AdamW([dict(params=table, weight_decay=0.01), dict(params=norms, weight_decay=0.)], lr=lr, betas=(.9, .95), eps=1e-10, fused=cuda)]
+        opts = [
+            Muon(blocks, lr, weight_decay=decay),
+            torch.optim.AdamW(
+                [dict(params=table, weight_decay=0.01), dict(params=norms, weight_decay=0.0)], lr=lr, betas=(0.9, 0.95), eps=1e-10, fused=cuda
+            ),
+        ]
     else:
-        opts = [torch.optim.AdamW([dict(params=blocks + table, weight_decay=decay), dict(params=norms, weight_decay=0.)], lr=lr, betas=(.9, .95), eps=1e-10, fused=cuda)]
+        opts = [
+            torch.optim.AdamW(
+                [dict(params=blocks + table, weight_decay=decay), dict(params=norms, weight_decay=0.0)],
+                lr=lr,
+                betas=(0.9, 0.95),
+                eps=1e-10,
+                fused=cuda,
+            )
+        ]
     for o in opts:
         for g in o.param_groups:
             g["peak"] = lr

@@ -5,6 +5,7 @@
 Reads SGD, SNIPS, Seal-Tools (dev), DroidCall, Glaive, API-Bank and ELTeC; BFCL and `authoring/domains`
 (where present) only to know what the corpus must not hold.
 """
+
 import ast
 import gzip
 import json
@@ -14,8 +15,8 @@ import re
 import sys
 from collections import Counter
 
-from .corpus import lexicon as L
 from .corpus import guard
+from .corpus import lexicon as L
 
 TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
 
@@ -61,7 +62,15 @@ def sgd(data):
             elif user:
                 cs = t.get("calls_before_text") or []
                 res = [dict(list((c.get("results") or [{}])[0].items())[:4]) if c.get("results") else {} for c in cs]
-                turns.append({"user": user, "calls": [[c["method"], c["parameters"]] for c in cs], "reply": None if cs else t["text"], "results": res or None, "final": t["text"] if cs else None})
+                turns.append(
+                    {
+                        "user": user,
+                        "calls": [[c["method"], c["parameters"]] for c in cs],
+                        "reply": None if cs else t["text"],
+                        "results": res or None,
+                        "final": t["text"] if cs else None,
+                    }
+                )
         if any(t["calls"] for t in turns):
             out.append({"tools": tools, "turns": turns, "source": "sgd"})
     return out
@@ -121,8 +130,18 @@ def droidcall(data):
             if args and all(not isinstance(v, (list, dict)) for v in args.values()):
                 out.append((r["intent"].replace("ACTION_", "").lower(), q, args))
                 for k, v in args.items():
-                    seen.setdefault(out[-1][0], {})[k] = "boolean" if isinstance(v, bool) else "integer" if isinstance(v, int) else "number" if isinstance(v, float) else "string"
-    tools = {n: tool(n, n.replace("_", " ").capitalize() + " on the phone.", {k: {"type": t, "description": f"The {k.replace('_', ' ')}."} for k, t in ps.items()}, []) for n, ps in seen.items()}
+                    seen.setdefault(out[-1][0], {})[k] = (
+                        "boolean" if isinstance(v, bool) else "integer" if isinstance(v, int) else "number" if isinstance(v, float) else "string"
+                    )
+    tools = {
+        n: tool(
+            n,
+            n.replace("_", " ").capitalize() + " on the phone.",
+            {k: {"type": t, "description": f"The {k.replace('_', ' ')}."} for k, t in ps.items()},
+            [],
+        )
+        for n, ps in seen.items()
+    }
     return [{"tools": [tools[n]], "turns": [{"user": q, "calls": [[n, a]]}], "source": "droidcall"} for n, q, a in out]
 
 
@@ -130,7 +149,10 @@ def glaive(data):
     out = []
     for d in rows(f"{data}/glaive/glaive_toolcall_en_demo.json.gz"):
         tools = json.loads(d["tools"]) if d.get("tools") else []
-        tools = [tool(t["name"], t["description"], (t.get("parameters") or {}).get("properties", {}), (t.get("parameters") or {}).get("required", [])) for t in tools]
+        tools = [
+            tool(t["name"], t["description"], (t.get("parameters") or {}).get("properties", {}), (t.get("parameters") or {}).get("required", []))
+            for t in tools
+        ]
         turns, cur = [], None
         for m in d["conversations"]:
             v = m["value"]
@@ -165,9 +187,19 @@ def api_bank(data):
             params = json.loads(re.search(r'"(?:input_)?parameters": (\{.*?\}\})', spec[0] + "}").group(1))
         except (AttributeError, IndexError, ValueError, SyntaxError):
             continue
-        props = {k: {"type": TYPES.get(v["type"], "string"), "description": v["description"]} for k, v in params.items() if isinstance(v, dict) and "type" in v}
+        props = {
+            k: {"type": TYPES.get(v["type"], "string"), "description": v["description"]}
+            for k, v in params.items()
+            if isinstance(v, dict) and "type" in v
+        }
         if set(args) <= set(props) and all(str(v).lower() in q.lower() for v in args.values()):
-            out.append({"tools": [tool(name, re.sub(r"([A-Z])", r" \1", name).strip() + ".", props, list(args))], "turns": [{"user": q, "calls": [[name, args]]}], "source": "api_bank"})
+            out.append(
+                {
+                    "tools": [tool(name, re.sub(r"([A-Z])", r" \1", name).strip() + ".", props, list(args))],
+                    "turns": [{"user": q, "calls": [[name, args]]}],
+                    "source": "api_bank",
+                }
+            )
     return out
 
 
@@ -189,7 +221,11 @@ def words_of(novels, sgd_tasks, slots):
     return {"low": sorted(keep), "cap": sorted(w for w, n in cap.items() if n >= 3 and w[1:].islower()), "slots": out}
 
 
-STOP = set("the and that with was for his her had not you but from this have which they were she him been who all would there their when are what out one said very could into some than then them more upon about such has your our will its only did after any before how should over must other these being those though can may might where while".split())
+STOP = set(
+    """the and that with was for his her had not you but from this have which they were she him been who all
+    would there their when are what out one said very could into some than then them more upon about such has your our
+    will its only did after any before how should over must other these being those though can may might where while""".split()
+)
 
 
 def main(data):
@@ -200,7 +236,15 @@ def main(data):
     dialogues = sgd(data)
     utterances, slots = snips(data)
     library, seal_tasks = seal(data)
-    real = {"sgd": dialogues, "snips": utterances, "seal": seal_tasks, "library": library, "droidcall": droidcall(data), "glaive": glaive(data), "api_bank": api_bank(data)}
+    real = {
+        "sgd": dialogues,
+        "snips": utterances,
+        "seal": seal_tasks,
+        "library": library,
+        "droidcall": droidcall(data),
+        "glaive": glaive(data),
+        "api_bank": api_bank(data),
+    }
     with lzma.open(f"{build}/real.json.xz", "wt", encoding="utf-8", preset=3) as f:
         json.dump(real, f, ensure_ascii=False)
     with open(f"{build}/words.json", "w", encoding="utf-8") as f:

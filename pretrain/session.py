@@ -4,6 +4,7 @@
 
 Files come back in pieces of 14 MiB; `cat model.part* > model.safetensors` joins them.
 """
+
 import argparse
 import json
 import os
@@ -68,7 +69,20 @@ def main():
     if o.keep_stable:
         pieces(f"{run}/stable.safetensors", f"{o.out}/stable")
     if not o.no_eval:
-        evaluate(f"{run}/hf", "--out", f"{o.out}/eval.json", "--rows", o.rows, "--epochs", o.epochs, "--tests", o.tests, "--seeds", o.seeds, *(["--zero"] if o.zero else []))
+        evaluate(
+            f"{run}/hf",
+            "--out",
+            f"{o.out}/eval.json",
+            "--rows",
+            o.rows,
+            "--epochs",
+            o.epochs,
+            "--tests",
+            o.tests,
+            "--seeds",
+            o.seeds,
+            *(["--zero"] if o.zero else []),
+        )
     print(f"end at {time.time() - t0:.0f}s", flush=True)
 
 

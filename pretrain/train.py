@@ -6,6 +6,7 @@ Fresh rows are used first; when the GPU is ahead of the workers, rows are used a
 often. The rate is constant after the warm-up and falls to zero over the last `--decay` share of
 `--seconds` when `--final` is given (a decayed checkpoint beside the resumable one when `--branch`).
 """
+
 import argparse
 import faulthandler
 import glob
@@ -20,7 +21,7 @@ from . import model as M
 from . import optim
 
 torch._dynamo.config.recompile_limit = 64
-PEAK = 790e12      # bf16 FLOP/s measured on the H200
+PEAK = 790e12  # bf16 FLOP/s measured on the H200
 
 
 class Rows:
@@ -40,8 +41,8 @@ class Rows:
             if self.delete:
                 os.remove(path)
             if self.n + len(a) > len(self.buf):
-                self.n, self.old = 0, []                               # start over; the oldest are forgotten
-            self.buf[self.n:self.n + len(a)] = torch.from_numpy(a).to(self.dev)
+                self.n, self.old = 0, []  # start over; the oldest are forgotten
+            self.buf[self.n : self.n + len(a)] = torch.from_numpy(a).to(self.dev)
             starts = self.n + np.arange((len(a) - 1) // self.T) * self.T
             self.fresh.extend(starts.tolist())
             self.n += len(a)
@@ -68,7 +69,7 @@ def split(rows, weight):
     """int16 rows [B, T + 1] -> ids, targets, weights."""
     answer = rows < 0
     ids = (rows.int() & 0x7FFF).long()
-    return ids[:, :-1], ids[:, 1:], torch.where(answer[:, 1:], 1., weight)
+    return ids[:, :-1], ids[:, 1:], torch.where(answer[:, 1:], 1.0, weight)
 
 
 def validation(model, tokenizer_file, T, device, weight, rows=8):
@@ -76,16 +77,17 @@ def validation(model, tokenizer_file, T, device, weight, rows=8):
     from tokenizers import Tokenizer
 
     from .corpus import mix
+
     tok, R, out = Tokenizer.from_file(tokenizer_file), __import__("random").Random(990_001), {}
     for s in mix.weights():
         parts, n = [], 0
         while n < rows * T + 1:
-            d = mix.novel(R, (.97, 1)) if s == "novel" else mix.segments(s, R)
+            d = mix.novel(R, (0.97, 1)) if s == "novel" else mix.segments(s, R)
             if d:
                 parts += mix.encode(tok, [d])
                 n += len(parts[-1])
-        a = torch.from_numpy(np.concatenate(parts)[:rows * T + 1].view(np.int16).copy()).to(device)
-        x, y, w = split(a.unfold(0, T + 1, T), 0.)
+        a = torch.from_numpy(np.concatenate(parts)[: rows * T + 1].view(np.int16).copy()).to(device)
+        x, y, w = split(a.unfold(0, T + 1, T), 0.0)
         with torch.no_grad(), torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
             out[s] = round(model(x, y, w).item(), 4)
     return out
@@ -103,9 +105,9 @@ def arguments():
     A("--length", type=int, default=1024)
     A("--lr", type=float, default=4e-3)
     A("--optimizer", default="muon")
-    A("--weight", type=float, default=.15, help="loss weight of prompt tokens")
+    A("--weight", type=float, default=0.15, help="loss weight of prompt tokens")
     A("--warmup", type=int, default=150)
-    A("--decay", type=float, default=.3)
+    A("--decay", type=float, default=0.3)
     A("--final", action="store_true")
     A("--resume", help="checkpoint with optimiser state")
     A("--init", help="weights only (safetensors)")
@@ -116,13 +118,14 @@ def arguments():
     A("--validate", action="store_true")
     A("--save-every", type=float, default=1e9)
     A("--watchdog", type=float, default=1e6, help="seconds within which 20 steps must be done")
-    A("--max-steps", type=int, default=10 ** 9)
+    A("--max-steps", type=int, default=10**9)
     return p.parse_args()
 
 
 def save_stable(path, model, meta):
     """bf16 weights before the anneal, from which the next round goes on; the counters beside them."""
     from safetensors.torch import save_file
+
     save_file({k: v.detach().to(torch.bfloat16).cpu().contiguous() for k, v in model.state_dict().items()}, path)
     with open(path + ".json", "w", encoding="utf-8") as f:
         json.dump(meta, f)
@@ -136,7 +139,7 @@ def save(path, model, opts, meta):
 
 def main():
     o = arguments()
-    faulthandler.dump_traceback_later(o.watchdog, exit=True)           # a start that hangs must not eat the lease
+    faulthandler.dump_traceback_later(o.watchdog, exit=True)  # a start that hangs must not eat the lease
     dev = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
@@ -154,6 +157,7 @@ def main():
                 g["peak"] = o.lr
     if o.init:
         from safetensors.torch import load_file
+
         model.load_state_dict({k: v.float() for k, v in load_file(o.init).items()}, strict=False)
         if o.counters:
             with open(o.counters, encoding="utf-8") as f:
@@ -163,7 +167,7 @@ def main():
     rows, wait = Rows(o.data, o.length, dev, int(o.capacity), o.delete), time.time()
     while len(rows.fresh) < o.min_rows:
         rows.scan()
-        time.sleep(.2)
+        time.sleep(0.2)
     print(f"data after {time.time() - wait:.1f}s", flush=True)
     wait, t0, first, losses, mark, stable = time.time() - wait, time.time(), meta["steps"], [], None, False
     fpt, saved = model.flops_per_token(o.length), time.time()
@@ -176,7 +180,7 @@ def main():
         if o.final and part > 1 - o.decay:
             if not stable:
                 stable = save_stable(os.path.join(o.out, "stable.safetensors"), model, meta)
-            f *= max(.0, (1 - part) / o.decay)
+            f *= max(0.0, (1 - part) / o.decay)
         for x in opts:
             for g in x.param_groups:
                 g["lr"] = g["peak"] * f
@@ -184,7 +188,7 @@ def main():
         with torch.autocast(dev, dtype=torch.bfloat16, enabled=dev == "cuda"):
             loss = model(ids, y, w)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for x in opts:
             x.step()
             x.zero_grad(set_to_none=True)
@@ -205,7 +209,11 @@ def main():
             v = torch.stack(losses[-100:]).mean().item()
             rate = (meta["tokens"] - mark[1]) / (time.time() - mark[0])
             meta["log"].append([meta["steps"], meta["tokens"], round(v, 4)])
-            print(f"{meta['steps']} {elapsed:.0f}s loss {v:.4f} {rate / 1e6:.2f}M tok/s MFU {rate * fpt / PEAK * 100:.1f}% fresh rows {len(rows.fresh)} repeats {rows.repeats * o.length / 1e6:.0f}M lr {f:.3f}", flush=True)
+            print(
+                f"{meta['steps']} {elapsed:.0f}s loss {v:.4f} {rate / 1e6:.2f}M tok/s MFU {rate * fpt / PEAK * 100:.1f}% "
+                f"fresh rows {len(rows.fresh)} repeats {rows.repeats * o.length / 1e6:.0f}M lr {f:.3f}",
+                flush=True,
+            )
         if time.time() - saved > o.save_every:
             save(os.path.join(o.out, "ckpt.pt"), model, opts, meta)
             saved = time.time()
@@ -216,16 +224,36 @@ def main():
     meta["repeats"] += rows.repeats * o.length
     last = torch.stack(losses[-100:]).mean().item()
     save(os.path.join(o.out, "ckpt.pt"), model, opts, meta)
-    report = {"args": {k: v for k, v in vars(o).items() if k not in ("data", "out", "resume", "tokenizer")}, "parameters": sum(p.numel() for p in model.parameters()), "steps": meta["steps"], "tokens": meta["tokens"], "tokens_this_run": meta["steps"] - first and (meta["steps"] - first) * o.batch * o.length,
-              "tokens_per_second": rate, "mfu_of_790_tflops": rate * fpt / PEAK, "loss": last, "repeated_tokens": meta["repeats"], "log": meta["log"]}
+    report = {
+        "args": {k: v for k, v in vars(o).items() if k not in ("data", "out", "resume", "tokenizer")},
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": meta["steps"],
+        "tokens": meta["tokens"],
+        "tokens_this_run": meta["steps"] - first and (meta["steps"] - first) * o.batch * o.length,
+        "tokens_per_second": rate,
+        "mfu_of_790_tflops": rate * fpt / PEAK,
+        "loss": last,
+        "repeated_tokens": meta["repeats"],
+        "log": meta["log"],
+    }
     if o.validate:
         model.run_block, model.run_head = M.Block.forward, M.head_loss
         report["validation"] = validation(model, o.tokenizer, o.length, dev, o.weight)
     with open(os.path.join(o.out, "train.json"), "w", encoding="utf-8") as f:
         json.dump(report, f, indent=1)
     here = os.path.dirname(os.path.abspath(__file__))
-    size = M.export({k: v.cpu() for k, v in model.state_dict().items()}, o.shape, os.path.join(o.out, "hf"), os.path.dirname(o.tokenizer), os.path.join(os.path.dirname(here), "models", "embedded", "chat_template.jinja"))
-    print(f"DONE {o.shape} {report['parameters'] / 1e6:.2f}M steps {meta['steps']} tokens {meta['tokens'] / 1e6:.0f}M {rate / 1e6:.2f}M tok/s MFU {rate * fpt / PEAK * 100:.1f}% loss {last:.4f} file {size / 1e6:.1f}MB {report.get('validation', '')}", flush=True)
+    size = M.export(
+        {k: v.cpu() for k, v in model.state_dict().items()},
+        o.shape,
+        os.path.join(o.out, "hf"),
+        os.path.dirname(o.tokenizer),
+        os.path.join(os.path.dirname(here), "models", "embedded", "chat_template.jinja"),
+    )
+    print(
+        f"DONE {o.shape} {report['parameters'] / 1e6:.2f}M steps {meta['steps']} tokens {meta['tokens'] / 1e6:.0f}M "
+        f"{rate / 1e6:.2f}M tok/s MFU {rate * fpt / PEAK * 100:.1f}% loss {last:.4f} file {size / 1e6:.1f}MB {report.get('validation', '')}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

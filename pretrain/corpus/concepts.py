@@ -1,147 +1,11 @@
-"""Hand-written concepts: functions with requests, from `pretrain/concepts/*.yaml`.
-
-Two notations. `tools:` is the authoring format of the embedded data set (name, description, parameters,
-values, phrasings, parallel, missing, followup, result, reply; lists `combined`, `sequential`, `none`).
-`functions:` is a shorthand: `f` name, `d` description, `a` arguments "name[?] | generator | description",
-`q` requests with {slots}. Each concept becomes tasks: single, several, repeated, asked back, followed up,
+"""Tasks on hand-written concepts (`concept_files.py`): single, several, repeated, asked back, followed up,
 and, as a request whose tool is not offered, declined.
 """
-import glob
-import os
-import re
-from dataclasses import dataclass, field
-from functools import lru_cache
 
-import yaml
-
-from . import kinds
-from . import lexicon as L
-from . import procedural
+from . import forms, procedural
 from . import requests as Q
-from . import values as V
-from .mutate import mutate
+from .concept_files import SLOT, load
 from .task import Task, Turn
-
-SLOT = re.compile(r"\{(\w+)(?:\.(\d+))?\}")
-
-
-@dataclass
-class Concept:
-    name: str
-    description: str
-    parameters: dict
-    draw: dict                       # slot -> draw(R) -> (value, surface)
-    phrasings: list                  # [(say, fixed args)]
-    domain: str
-    parallel: list = field(default_factory=list)
-    missing: list = field(default_factory=list)
-    followup: list = field(default_factory=list)
-    result: object = None
-    reply: str = None
-
-    def schema(self):
-        return {"name": self.name, "description": self.description, "parameters": self.parameters}
-
-
-def _values(name, schema, entries):
-    pairs = [(e["value"], str(e["say"])) if isinstance(e, dict) and "say" in e else (e, V.number_text(e) if isinstance(e, (int, float)) else str(e)) for e in entries]
-
-    def draw(R):
-        v, s = R.choice(pairs)
-        return mutate(name, schema, v, s, R) if R.random() < .72 else (v, s)
-    return draw
-
-
-def _phrasing(p):
-    return (p, {}) if isinstance(p, str) else (p["say"], p.get("args") or {})
-
-
-def from_tool(t, domain):
-    props = t["parameters"].get("properties") or {}
-    return Concept(t["name"], t["description"], t["parameters"], {k: _values(k, props.get(k, {}), v) for k, v in (t.get("values") or {}).items() if k in props},
-                   [_phrasing(p) for p in t["phrasings"]], domain, [_phrasing(p) for p in t.get("parallel") or []], t.get("missing") or [],
-                   [_phrasing(p) for p in t.get("followup") or []], t.get("result"), t.get("reply"))
-
-
-def _numbers(kind, lo, hi):
-    if kind == "int":
-        return lambda R: (lambda v: (v, V.say_number(v, R, .04)))(R.randint(int(lo), int(hi)) if R.random() < .7 else R.randint(int(lo), int(hi)) // 10 * 10 or int(lo) or 1)
-    return lambda R: (lambda v: (v, V.number_text(v)))(R.randint(int(lo), max(int(lo), int(hi))) if R.random() < .6 and hi >= 1 else round(R.uniform(lo, hi), R.choice([1, 2])))
-
-
-def argument(gen, R):
-    """(schema, draw) of a generator word: `int 1-100`, `num 0-50`, `frac`, `pick a|b|c`, `list int`, or a
-    name in kinds.GENERATORS."""
-    head, _, rest = gen.partition(" ")
-    if head in ("int", "num") and not rest.startswith("list"):
-        lo, _, hi = (rest or ("1-100" if head == "int" else "0-100")).partition("-")
-        return {"type": "integer" if head == "int" else "number"}, _numbers(head, float(lo), float(hi))
-    if head == "frac":
-        return {"type": "number"}, lambda R: (lambda p: (round(p / 100, 4), R.choice([f"{p}%", f"{p}%", f"{p} percent", V.number_text(round(p / 100, 4))])))(R.choice([R.randint(1, 95), round(R.uniform(.5, 12), 1)]))
-    if head == "pct":
-        return {"type": "number"}, lambda R: (lambda p: (p, R.choice([f"{p}%", f"{p} percent", f"{p} %"])))(R.choice([R.randint(1, 95), round(R.uniform(.5, 12), 1)]))
-    if head in ("pick", "open"):
-        pairs = [(v.partition("=")[0].strip(), (v.partition("=")[2] or v).strip()) for v in rest.split("|")]
-        schema = {"type": "string", "enum": [v for v, _ in pairs]} if head == "pick" else {"type": "string"}
-        if head == "pick":
-            return schema, lambda R: R.choice(pairs)
-        return schema, lambda R: (lambda p: p if R.random() < .4 else mutate("", {}, *p, R))(R.choice(pairs))
-    if head == "bool":
-        return {"type": "boolean"}, lambda R: (True, "")
-    if head == "list":
-        inner = {"int": "integer", "num": "number"}.get(rest)
-        if inner:
-            def numbers(R):
-                top = R.choice([10, 100, 1000])
-                vs = [R.randint(0, top) if inner == "integer" or R.random() < .5 else round(R.uniform(0, top), 1) for _ in range(R.randint(2, 7))]
-                t = [V.number_text(v) for v in vs]
-                return vs, R.choice(["[" + ", ".join(t) + "]", kinds.join(t, R), ", ".join(t)])
-            return {"type": "array", "items": {"type": inner}}, numbers
-        schema, _, draw = kinds.GENERATORS["list_" + rest](R, rest)
-        return schema, draw
-    schema, note, draw = kinds.GENERATORS[head](R, rest or head)
-    return dict(schema, description=note) if note else schema, draw
-
-
-def from_function(e, domain, R):
-    props, required, draw = {}, [], {}
-    for text in e.get("a") or []:
-        name, gen, *desc = [x.strip() for x in text.split("|", 2)] if not re.search(r"\| *(pick|open) ", text) else _split_pick(text)
-        optional, name = name.endswith("?"), name.rstrip("?")
-        schema, draw[name] = argument(gen, R)
-        d = " ".join(desc + [schema.pop("description", "")]).strip()
-        props[name] = dict(schema, description=d) if d else schema
-        if not optional:
-            required.append(name)
-    qs = [_phrasing(q) for q in e["q"]]
-    return Concept(e["f"], e["d"], {"type": "object", "properties": props, "required": required}, draw, qs, domain, [_phrasing(q) for q in e.get("p") or []])
-
-
-def _split_pick(text):
-    name, rest = text.split("|", 1)
-    gen, _, desc = rest.partition("::")
-    return [name.strip(), gen.strip()] + ([desc.strip()] if desc else [])
-
-
-@lru_cache(None)
-def load():
-    """([Concept], {domain: {"combined", "sequential", "none"}}) of all files; shorthand ranges are drawn
-    with a fixed seed so that every worker sees the same schemas."""
-    import random
-    R, concepts, lists = random.Random(7), [], {}
-    for path in sorted(glob.glob(os.path.join(L.HERE, "concepts", "*.yaml"))):
-        with open(path, encoding="utf-8") as f:
-            doc = yaml.load(f, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
-        domain = doc.get("domain") or os.path.basename(path)[:-5]
-        concepts += [from_tool(t, domain) for t in doc.get("tools") or []]
-        concepts += [from_function(e, domain, R) for e in doc.get("functions") or []]
-        known = lists.setdefault(domain, {"combined": [], "sequential": [], "none": []})
-        for k in known:
-            known[k] += doc.get(k) or []
-    by = {}
-    for c in concepts:
-        by.setdefault(c.domain, []).append(c)
-    return concepts, by, lists
 
 
 def fill(c, say, fixed, R, given=None):
@@ -153,6 +17,7 @@ def fill(c, say, fixed, R, given=None):
         if name not in got:
             got[name] = c.draw[name](R)
         return got[name][1]
+
     text = SLOT.sub(put, say)
     args = {k: v for k, (v, _) in got.items() if not given or k in given or True}
     args.update(fixed)
@@ -166,7 +31,7 @@ def single(c, R):
 
 def parallel(c, R):
     """Several calls of one concept: an author's numbered template, or one phrasing with a listed slot, or joined phrasings."""
-    if c.parallel and R.random() < .6:
+    if c.parallel and R.random() < 0.6:
         say, fixed = R.choice(c.parallel)
         n = max([int(k) for _, k in SLOT.findall(say) if k] or [2])
         got = {}
@@ -176,26 +41,31 @@ def parallel(c, R):
             if key not in got:
                 got[key] = c.draw[m.group(1)](R)
             return got[key][1]
+
         text = SLOT.sub(put, say)
         calls = []
         for i in range(1, n + 1):
             a = dict(fixed)
             for k in c.parameters["properties"]:
-                x = got.get("{%s.%d}" % (k, i)) or got.get("{%s}" % k)
+                x = got.get(f"{{{k}.{i}}}") or got.get(f"{{{k}}}")
                 if x:
                     a[k] = x[0]
             calls.append((c.name, {k: a[k] for k in c.parameters["properties"] if k in a}))
         return Turn(text, calls)
     say, fixed = R.choice(c.phrasings)
     slots = list(dict.fromkeys(s for s, _ in SLOT.findall(say)))
-    open_slots = [s for s in slots if "enum" not in c.parameters["properties"][s] and c.parameters["properties"][s].get("type") in ("string", "number", "integer")]
+    open_slots = [
+        s
+        for s in slots
+        if "enum" not in c.parameters["properties"][s] and c.parameters["properties"][s].get("type") in ("string", "number", "integer")
+    ]
     n = R.choice([2, 2, 2, 3, 3, 4])
-    if open_slots and R.random() < .5:
+    if open_slots and R.random() < 0.5:
         s = R.choice(open_slots)
         vs = [c.draw[s](R) for _ in range(n)]
         if len({x for _, x in vs}) == n:
             shared = {k: c.draw[k](R) for k in slots if k != s}
-            text, _ = fill(c, say, fixed, R, dict(shared, **{s: (None, kinds.join([x for _, x in vs], R))}))
+            text, _ = fill(c, say, fixed, R, dict(shared, **{s: (None, forms.join([x for _, x in vs], R))}))
             return Turn(text, [(c.name, fill(c, say, fixed, R, dict(shared, **{s: x}))[1]) for x in vs])
     parts = [single(c, R) for _ in range(2)]
     return Turn(glue([p[0] for p in parts], R), [(c.name, p[1]) for p in parts])
@@ -204,12 +74,19 @@ def parallel(c, R):
 def glue(texts, R):
     """Several requests in one message."""
     r = R.random()
-    low = lambda s: s[:1].lower() + s[1:] if s[1:2].islower() else s
-    if r < .4:
-        return R.choice([" And ", " Also, ", " Then ", " After that, ", " Oh, and ", " Plus: "]).join([texts[0].rstrip(".") + ("" if texts[0][-1:] in "?!" else ".")] + [low(t) for t in texts[1:]])
-    if r < .7:
-        return R.choice([", and ", " and then ", "; ", ", then ", " and also ", " and "]).join(t.rstrip(".?!") if i < len(texts) - 1 else low(t) for i, t in enumerate(texts))
-    if r < .9:
+
+    def low(s):
+        return s[:1].lower() + s[1:] if s[1:2].islower() else s
+
+    if r < 0.4:
+        return R.choice([" And ", " Also, ", " Then ", " After that, ", " Oh, and ", " Plus: "]).join(
+            [texts[0].rstrip(".") + ("" if texts[0][-1:] in "?!" else ".")] + [low(t) for t in texts[1:]]
+        )
+    if r < 0.7:
+        return R.choice([", and ", " and then ", "; ", ", then ", " and also ", " and "]).join(
+            t.rstrip(".?!") if i < len(texts) - 1 else low(t) for i, t in enumerate(texts)
+        )
+    if r < 0.9:
         return R.choice([" ", "\n"]).join(t if t[-1:] in ".?!" else t + "." for t in texts)
     return "\n".join(f"{i + 1}. {t}" for i, t in enumerate(texts))
 
@@ -227,44 +104,54 @@ def task(R):
     concepts, by, lists = load()
     domain = R.choice(concepts).domain
     near, rest = by[domain], R.choices(concepts, k=6)
-    pool = list({c.name: c for c in R.sample(near, min(len(near), R.choice([1, 1, 1, 2, 3, 4, 5, 6, 8]))) + rest[:R.choice([0, 0, 0, 1, 2, 3, 5, 6])]}.values())
+    pool = list(
+        {
+            c.name: c for c in R.sample(near, min(len(near), R.choice([1, 1, 1, 2, 3, 4, 5, 6, 8]))) + rest[: R.choice([0, 0, 0, 1, 2, 3, 5, 6])]
+        }.values()
+    )
     turns, absent = [], None
     for _ in range(R.choices([1, 2, 3, 4], [34, 34, 20, 12])[0]):
         c, r = R.choice(pool), R.random()
-        if r < .36:
+        if r < 0.36:
             turns.append(Turn(*(lambda t, a: (t, [(c.name, a)]))(*single(c, R))))
-            if c.result is not None and c.reply and R.random() < .2:
+            if c.result is not None and c.reply and R.random() < 0.2:
                 turns[-1].results, turns[-1].final = [c.result], c.reply
-            if c.followup and R.random() < .4:
+            if c.followup and R.random() < 0.4:
                 say, fixed = R.choice(c.followup)
                 text, new = fill(c, say, fixed, R)
                 merged = dict(turns[-1].calls[0][1], **new)
                 turns.append(Turn(text, [(c.name, {k: merged[k] for k in c.parameters["properties"] if k in merged})]))
-        elif r < .54:
+        elif r < 0.54:
             turns.append(parallel(c, R))
-        elif r < .67:
+        elif r < 0.67:
             chosen = R.sample(pool, min(len(pool), R.choice([2, 2, 3])))
             parts = [(x, single(x, R)) for x in chosen]
             turns.append(Turn(glue([p[0] for _, p in parts], R), [(x.name, p[1]) for x, p in parts]))
-        elif r < .74 and c.missing:
+        elif r < 0.74 and c.missing:
             turns += asked_back(c, R)
         else:
             plain = lists[domain]["none"]
-            if plain and R.random() < .35:
+            if plain and R.random() < 0.35:
                 e = R.choice(plain)
                 turns.append(Turn(e["say"], [], e["reply"]))
             else:
-                absent = R.choice(near if R.random() < .6 else concepts)
+                absent = R.choice(near if R.random() < 0.6 else concepts)
                 if any(x.name == absent.name for x in pool):
                     continue
-                turns.append(Turn(single(absent, R)[0], [], R.choice(Q.FRAMES["decline"]).format(v=R.choice(pool).description.rstrip(".").split(".")[0].lower()[:60])))
+                turns.append(
+                    Turn(
+                        single(absent, R)[0],
+                        [],
+                        R.choice(Q.FRAMES["decline"]).format(v=R.choice(pool).description.rstrip(".").split(".")[0].lower()[:60]),
+                    )
+                )
     tools = [c.schema() for c in pool]
     combos = lists[domain]["combined"]
-    if combos and R.random() < .1:
+    if combos and R.random() < 0.1:
         e = R.choice(combos)
         turns.append(Turn(e["say"], [(x["name"], x["arguments"]) for x in e["calls"]]))
         tools += [c.schema() for c in near if c.name in {n for n, _ in turns[-1].calls} and c.name not in {t["name"] for t in tools}]
-    if R.random() < .25:
+    if R.random() < 0.25:
         extra = procedural.T.make(R)
         if extra.name not in {t["name"] for t in tools}:
             tools.append(extra.schema())
@@ -280,13 +167,17 @@ def choose(R):
     pool = list({c.name: c for c in R.sample(near, min(len(near), R.randint(1, 9))) + R.choices(concepts, k=R.choice([0, 1, 3, 6]))}.values())
     style = R.choice(["{n}: {d}", "- {n} - {d}", "{n}({p}) {d}", "[{n}] {d}"])
     lines = [style.format(n=c.name, d=c.description, p=", ".join(c.parameters["properties"])) for c in R.sample(pool, len(pool))]
-    q, a, none = R.choice(["Request: ", "Q: ", "> ", "User: "]), R.choice(["Tool: ", "-> ", "A: ", "Use "]), R.choice(["none", "no tool", "-", "nothing fits"])
+    q, a, none = (
+        R.choice(["Request: ", "Q: ", "> ", "User: "]),
+        R.choice(["Tool: ", "-> ", "A: ", "Use "]),
+        R.choice(["none", "no tool", "-", "nothing fits"]),
+    )
     out = [("\n".join(lines) + "\n\n", 0)]
     for _ in range(R.randint(6, 12)):
         r = R.random()
-        c = R.choice(pool) if r < .72 else R.choice(near if r < .9 else concepts)
+        c = R.choice(pool) if r < 0.72 else R.choice(near if r < 0.9 else concepts)
         text, right = single(c, R)[0], c.name if any(x is c for x in pool) else none
-        if right == none and R.random() < .2 and lists[c.domain]["none"]:
+        if right == none and R.random() < 0.2 and lists[c.domain]["none"]:
             text = R.choice(lists[c.domain]["none"])["say"]
         out += [(f"{q}{text}\n{a}", 0), (right + "\n", 1)]
     return out

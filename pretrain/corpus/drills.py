@@ -1,6 +1,7 @@
 """Short exercises: copying, JSON, numbers, dates, lists. Each gives [(text, is_answer)]."""
+
 from . import call_notations as C
-from . import kinds
+from . import forms, kinds
 from . import lexicon as L
 from . import values as V
 from .tool_notations import dumps
@@ -10,10 +11,10 @@ def copying(R):
     """Repeat, reverse or pick items of a list of open-vocabulary strings."""
     items = [R.choice([V.title, V.person, V.code, V.phrase, V.place, V.email, V.path])(R) for _ in range(R.randint(1, 5))]
     r = R.random()
-    if r < .4:
+    if r < 0.4:
         return [("Copy: " + " | ".join(items) + "\n", 0), (" | ".join(items) + "\n", 1)]
-    if r < .7:
-        return [("List: " + kinds.join(items, R) + "\nJSON: ", 0), (dumps(items) + "\n", 1)]
+    if r < 0.7:
+        return [("List: " + forms.join(items, R) + "\nJSON: ", 0), (dumps(items) + "\n", 1)]
     i = R.randrange(len(items))
     return [("\n".join(f"{j + 1}. {x}" for j, x in enumerate(items)) + f"\nItem {i + 1}: ", 0), (dumps(items[i]) + "\n", 1)]
 
@@ -21,7 +22,14 @@ def copying(R):
 def names(R):
     """Style of identifiers."""
     ws = [L.word(R) for _ in range(R.randint(2, 4))]
-    forms = {"snake_case": "_".join(ws), "camelCase": ws[0] + "".join(w.capitalize() for w in ws[1:]), "words": " ".join(ws), "PascalCase": "".join(w.capitalize() for w in ws), "kebab-case": "-".join(ws), "dotted": ".".join(ws)}
+    forms = {
+        "snake_case": "_".join(ws),
+        "camelCase": ws[0] + "".join(w.capitalize() for w in ws[1:]),
+        "words": " ".join(ws),
+        "PascalCase": "".join(w.capitalize() for w in ws),
+        "kebab-case": "-".join(ws),
+        "dotted": ".".join(ws),
+    }
     a, b = R.sample(list(forms), 2)
     return [(f"{forms[a]} in {b}: ", 0), (forms[b] + "\n", 1)]
 
@@ -30,7 +38,26 @@ def conversions(R):
     """Numbers, percentages, dates, times and amounts as a description asks for them."""
     out = []
     for _ in range(R.randint(2, 6)):
-        p = kinds.make(R, set(), kind=["date", "time", "datetime", "percent", "money", "duration", "count", "number", "list_num", "point", "enum", "currency", "length", "mass"])
+        p = kinds.make(
+            R,
+            set(),
+            kind=[
+                "date",
+                "time",
+                "datetime",
+                "percent",
+                "money",
+                "duration",
+                "count",
+                "number",
+                "list_num",
+                "point",
+                "enum",
+                "currency",
+                "length",
+                "mass",
+            ],
+        )
         v, s = p.draw(R)
         note = p.schema.get("description", "")
         if "enum" in p.schema:
@@ -41,17 +68,19 @@ def conversions(R):
 
 def json_object(R):
     """Objects: written, rewritten, looked up, with nesting."""
+
     def build(depth):
         o = {}
         for _ in range(R.randint(1, 5)):
             p = kinds.make(R, set(o))
-            o[p.name] = p.draw(R)[0] if depth == 0 or R.random() < .75 else build(depth - 1)
+            o[p.name] = p.draw(R)[0] if depth == 0 or R.random() < 0.75 else build(depth - 1)
         return o
+
     o = build(2)
     r = R.random()
-    if r < .3:
+    if r < 0.3:
         return [(dumps(o, indent=R.choice([None, 2])) + "\n", 1)]
-    if r < .55:
+    if r < 0.55:
         return [(dumps(o) + "\nindented:\n", 0), (dumps(o, indent=2) + "\n", 1)]
     k = R.choice(list(o))
     return [(dumps(o) + f"\n{k}: ", 0), (dumps(o[k]) + "\n", 1)]
@@ -72,7 +101,11 @@ def sums(R):
     out = []
     for _ in range(R.randint(3, 8)):
         a, b = R.randint(0, 99), R.randint(0, 99)
-        out += [(R.choice([f"{a} + {b} = ", f"{a} plus {b} is "]), 0), (f"{a + b}\n", 1)] if R.random() < .6 else [(f"{a}% as a decimal: ", 0), (f"{a / 100:g}\n", 1)]
+        out += (
+            [(R.choice([f"{a} + {b} = ", f"{a} plus {b} is "]), 0), (f"{a + b}\n", 1)]
+            if R.random() < 0.6
+            else [(f"{a}% as a decimal: ", 0), (f"{a / 100:g}\n", 1)]
+        )
     return out
 
 

@@ -4,6 +4,7 @@ A tool is blocked when its normalised name (lower case, letters and digits only)
 parameter names, at least three, with their types) equals one of BFCL's functions or one of the tools of
 `authoring/domains`; a request when it shares 13 successive words with a BFCL query or an authored phrasing.
 """
+
 import glob
 import gzip
 import json
@@ -34,7 +35,7 @@ def signature(t):
 def grams(text):
     """crc32 of each run of 13 words."""
     ws = re.findall(r"[a-z0-9]+", text.lower())
-    return [zlib.crc32(" ".join(ws[i:i + N]).encode()) for i in range(len(ws) - N + 1)]
+    return [zlib.crc32(" ".join(ws[i : i + N]).encode()) for i in range(len(ws) - N + 1)]
 
 
 def bfcl_items(folder):
@@ -57,7 +58,7 @@ def domain_items(folder):
             try:
                 doc = yaml.load(f, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
             except yaml.YAMLError:
-                continue                                   # half-written file; prepare again later
+                continue  # half-written file; prepare again later
         for t in doc.get("tools") or []:
             tools.append(t)
             texts += [p if isinstance(p, str) else p["say"] for k in ("phrasings", "parallel", "missing", "followup") for p in t.get(k) or []]

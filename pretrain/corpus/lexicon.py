@@ -4,6 +4,7 @@ Two origins: `pretrain/lexicon/words.yaml`, written by hand, and `build/words.js
 `prepare.py` from the shared real data (novels, SNIPS, SGD). The second is what keeps the vocabulary
 open: a name that occurs once in ten million documents cannot be recalled, it has to be copied.
 """
+
 import json
 import os
 from functools import lru_cache

@@ -5,6 +5,7 @@
 A shard is a uint16 array: token id, plus 0x8000 where the token carries full loss weight. Written to a
 temporary name and renamed, so a reader never sees half of one.
 """
+
 import argparse
 import json
 import lzma
@@ -16,7 +17,8 @@ from functools import lru_cache
 import numpy as np
 import yaml
 
-from . import augment, concepts, drills, guard, lexicon as L, procedural, real, rename, render
+from . import augment, concepts, drills, guard, procedural, real, rename, render
+from . import lexicon as L
 
 FLAG = 0x8000
 
@@ -30,16 +32,25 @@ def novels():
         return f.read().replace("\x1e", "\n")
 
 
-def novel(R, part=(0, .97)):
+def novel(R, part=(0, 0.97)):
     """A stretch of a novel; the last 3 % are kept for validation."""
     text = novels()
     lo, hi = int(len(text) * part[0]), int(len(text) * part[1]) - 3200
     s = R.randrange(lo, max(lo + 1, hi))
-    return [(text[s:s + R.randint(800, 3000)], 1)]
+    return [(text[s : s + R.randint(800, 3000)], 1)]
 
 
-TASKS = {"procedural": (procedural.sample, .25), "concepts": (concepts.task, .6), "library": (real.library, .5), "sgd": (real.sgd, .6), "snips": (real.snips, .8),
-         "seal": (real.rows_of("seal"), .9), "droidcall": (real.rows_of("droidcall"), .85), "glaive": (real.rows_of("glaive"), .5), "api_bank": (real.rows_of("api_bank"), .9)}
+TASKS = {
+    "procedural": (procedural.sample, 0.25),
+    "concepts": (concepts.task, 0.6),
+    "library": (real.library, 0.5),
+    "sgd": (real.sgd, 0.6),
+    "snips": (real.snips, 0.8),
+    "seal": (real.rows_of("seal"), 0.9),
+    "droidcall": (real.rows_of("droidcall"), 0.85),
+    "glaive": (real.rows_of("glaive"), 0.5),
+    "api_bank": (real.rows_of("api_bank"), 0.9),
+}
 TEXTS = {"novel": novel, "sgd_text": real.sgd_text, "drills": drills.document, "choose": concepts.choose}
 
 
@@ -106,6 +117,7 @@ def encode(tokenizer, docs):
 def worker(folder, tokenizer_file, seed, shard_tokens, quota, ahead):
     """Writes shards until `quota` tokens; waits while more than `ahead` shards of this worker lie unread."""
     from tokenizers import Tokenizer
+
     tok, docs, have, written, k = Tokenizer.from_file(tokenizer_file), [], [], 0, 0
     counts, t0 = {}, time.time()
     for source, d in stream(seed):
@@ -129,11 +141,12 @@ def worker(folder, tokenizer_file, seed, shard_tokens, quota, ahead):
             if written >= quota:
                 return
             while sum(x.startswith(f"shard_{seed}_") and x.endswith(".bin") for x in os.listdir(folder)) > ahead:
-                time.sleep(.2)
+                time.sleep(0.2)
 
 
 def main():
     import multiprocessing as mp
+
     p = argparse.ArgumentParser()
     p.add_argument("folder")
     p.add_argument("--tokenizer", required=True)
@@ -145,7 +158,10 @@ def main():
     a = p.parse_args()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.makedirs(a.folder, exist_ok=True)
-    ps = [mp.get_context("spawn").Process(target=worker, args=(a.folder, a.tokenizer, a.seed + i, a.shard, a.tokens / a.workers, a.ahead)) for i in range(a.workers)]
+    ps = [
+        mp.get_context("spawn").Process(target=worker, args=(a.folder, a.tokenizer, a.seed + i, a.shard, a.tokens / a.workers, a.ahead))
+        for i in range(a.workers)
+    ]
     [x.start() for x in ps]
     [x.join() for x in ps]
 

@@ -1,20 +1,23 @@
 """New values in the place of an author's: same form, other content, so that values are copied, not recalled."""
+
 import re
 
 from . import lexicon as L
 from . import values as V
-from .kinds import join
+from .forms import join
 
 ISO_DATE, CLOCK = re.compile(r"(\d{4})-(\d\d)-(\d\d)$"), re.compile(r"([01]\d|2[0-3]):([0-5]\d)$")
 CODE = re.compile(r"(?=.*\d)[\w#/.:-]{3,}$")
-PERSON = re.compile(r"name|person|employee|author|artist|user|by$|recipient|guest|patient|player|owner|driver|assignee|teacher|client|customer|host", re.I)
+PERSON = re.compile(
+    r"name|person|employee|author|artist|user|by$|recipient|guest|patient|player|owner|driver|assignee|teacher|client|customer|host", re.I
+)
 PLACE = re.compile(r"city|place|location|town|from|^to$|origin|destination|country|region|area|near|address", re.I)
 
 
 def scramble(code, R):
     """A code of the same shape: digits for digits, letters for letters, separators kept; a leading prefix stays half the time."""
     m = re.match(r"[A-Za-z]+[-_#]", code)
-    keep = m.end() if m and R.random() < .5 else 0
+    keep = m.end() if m and R.random() < 0.5 else 0
     out = [code[:keep]]
     for c in code[keep:]:
         out.append(R.choice(V.DIGIT) if c.isdigit() else R.choice(V.UPPER) if c.isupper() else R.choice(V.LOWER) if c.islower() else c)
@@ -36,9 +39,9 @@ def new_string(name, value, R):
         return V.path(R)
     if value[:1].isupper():
         r = R.random()
-        if PLACE.search(name) and r < .8:
+        if PLACE.search(name) and r < 0.8:
             return V.place(R)
-        if PERSON.search(name) and r < .8:
+        if PERSON.search(name) and r < 0.8:
             return V.person(R)
         return V.title(R)
     return V.phrase(R, 1, max(2, value.count(" ") + 2)) if " " in value else L.word(R)

@@ -3,13 +3,22 @@
 Turn kinds: a single call, several tools at once, one tool several times, a missing value that is asked
 back, a follow-up that changes one value, no fitting tool (near misses among the tools at hand).
 """
+
 from . import lexicon as L
 from . import requests as Q
 from . import tools as T
 from .task import Task, Turn
 
-RELATED = {"get": ["search", "list", "track"], "create": ["update", "delete", "copy"], "delete": ["archive", "update", "create"], "book": ["cancel", "get", "update"],
-           "cancel": ["book", "update", "pause"], "send": ["delete", "get", "share"], "calculate": ["estimate", "compare", "convert"], "update": ["get", "delete", "create"]}
+RELATED = {
+    "get": ["search", "list", "track"],
+    "create": ["update", "delete", "copy"],
+    "delete": ["archive", "update", "create"],
+    "book": ["cancel", "get", "update"],
+    "cancel": ["book", "update", "pause"],
+    "send": ["delete", "get", "share"],
+    "calculate": ["estimate", "compare", "convert"],
+    "update": ["get", "delete", "create"],
+}
 SINGLE, SEVERAL, REPEAT, NONE, MISSING, FOLLOW = "single several repeat none missing follow".split()
 
 
@@ -21,11 +30,11 @@ def decline(tools, R):
 
 def near(t, R):
     """A tool that is easily confused with t: same noun with another operation, or same verb, other noun."""
-    if R.random() < .55:
+    if R.random() < 0.55:
         verbs = RELATED.get(t.verb) or [v for v in R.sample(list(L.VERBS), 3) if v != t.verb]
         return T.make(R, verb=R.choice(verbs), noun=t.noun)
     noun = t.noun.split(" ")
-    noun[0 if len(noun) > 1 and R.random() < .5 else -1] = R.choice(L.NOUNS).replace("_", " ")
+    noun[0 if len(noun) > 1 and R.random() < 0.5 else -1] = R.choice(L.NOUNS).replace("_", " ")
     return T.make(R, verb=t.verb, noun=" ".join(noun))
 
 
@@ -37,7 +46,7 @@ def synonymous(a, b):
 def toolset(R, n):
     tools, names = [], set()
     while len(tools) < n:
-        t = near(R.choice(tools), R) if tools and R.random() < .45 else T.make(R)
+        t = near(R.choice(tools), R) if tools and R.random() < 0.45 else T.make(R)
         if t.name not in names and not any(synonymous(t, x) for x in tools):
             names.add(t.name)
             tools.append(t)
@@ -46,12 +55,12 @@ def toolset(R, n):
 
 def varied(t, R):
     """A turn of several calls of one tool, or None where no parameter can vary."""
-    args, said = Q.fill(t, R, .4)
+    args, said = Q.fill(t, R, 0.4)
     free = [p for p, _, _ in said if p.kind not in ("bool", "object", "list_obj") and not p.kind.startswith("list")]
     if not free:
         return None
     n = R.choices([2, 3, 4, 5], [55, 30, 10, 5])[0]
-    chosen = R.sample(free, 1 if len(free) == 1 or R.random() < .55 else R.randint(2, min(3, len(free))))
+    chosen = R.sample(free, 1 if len(free) == 1 or R.random() < 0.55 else R.randint(2, min(3, len(free))))
     columns = []
     for p in chosen:
         vs = [p.draw(R) for _ in range(n)]
@@ -71,21 +80,30 @@ def several(tools, R):
     """A turn of calls of different tools (or the same tool with unrelated values)."""
     n = R.choices([2, 3, 4], [70, 24, 6])[0]
     chosen = R.sample(tools, min(n, len(tools)))
-    while len(chosen) < n and R.random() < .6:
+    while len(chosen) < n and R.random() < 0.6:
         chosen.append(R.choice(tools))
     parts, calls = [], []
     for t in chosen:
-        args, said = Q.fill(t, R, .35)
+        args, said = Q.fill(t, R, 0.35)
         parts.append((t, said))
         calls.append((t.name, args))
     r = R.random()
-    if r < .5:
-        s = Q.finish(R.choice([" and ", ", and ", ", then ", " and also ", "; ", ". Also, ", ". Then ", " plus "]).join(Q.clause(t, said, R) for t, said in parts), R)
+    if r < 0.5:
+        s = Q.finish(
+            R.choice([" and ", ", and ", ", then ", " and also ", "; ", ". Also, ", ". Then ", " plus "]).join(
+                Q.clause(t, said, R) for t, said in parts
+            ),
+            R,
+        )
         s = Q.finish(R.choice(Q.FRAMES["polite"]).replace("{c}", s[:1].lower() + s[1:]), R)
-    elif r < .85:
-        s = R.choice([" ", " Also: ", " Next: ", " And ", "\n", " Oh, and ", " Besides that, ", " After that, "]).join(Q.request(t, said, R) + ("" if R.random() < .5 else ".") for t, said in parts).replace("..", ".")
+    elif r < 0.85:
+        s = (
+            R.choice([" ", " Also: ", " Next: ", " And ", "\n", " Oh, and ", " Besides that, ", " After that, "])
+            .join(Q.request(t, said, R) + ("" if R.random() < 0.5 else ".") for t, said in parts)
+            .replace("..", ".")
+        )
     else:
-        s = "\n".join(f"{i + 1}. {Q.request(t, said, R)}" if r < .95 else "- " + Q.clause(t, said, R) for i, (t, said) in enumerate(parts))
+        s = "\n".join(f"{i + 1}. {Q.request(t, said, R)}" if r < 0.95 else "- " + Q.clause(t, said, R) for i, (t, said) in enumerate(parts))
     return Turn(s, calls)
 
 
@@ -94,7 +112,7 @@ def follow(t, args, said, R):
     free = [p for p in t.params if p.kind != "bool" and p.kind not in ("object", "list_obj")]
     if not free:
         return None
-    new = R.sample(free, 1 if len(free) == 1 or R.random() < .75 else 2)
+    new = R.sample(free, 1 if len(free) == 1 or R.random() < 0.75 else 2)
     drawn = [(p,) + p.draw(R) for p in new]
     a = {p.name: args[p.name] for p in t.params if p.name in args}
     a.update({p.name: v for p, v, _ in drawn})
@@ -108,11 +126,16 @@ def missing(t, R):
     if not req:
         return None
     p = R.choice(req)
-    args, said = Q.fill(t, R, .3)
+    args, said = Q.fill(t, R, 0.3)
     value = next((v, s) for q, v, s in said if q is p)
     first = Q.request(t, [x for x in said if x[0] is not p], R)
     ask = R.choice(Q.FRAMES["ask"]).format(h=p.human)
-    answer = Q.finish(R.choice(["{x}", "{s}", "{s}", "{s} please", "make that {s}", "the {h} is {s}", "{x}, thanks"]).format(x=Q.param_phrase(p, value[0], value[1], R, False), s=value[1], h=p.human), R)
+    answer = Q.finish(
+        R.choice(["{x}", "{s}", "{s}", "{s} please", "make that {s}", "the {h} is {s}", "{x}, thanks"]).format(
+            x=Q.param_phrase(p, value[0], value[1], R, False), s=value[1], h=p.human
+        ),
+        R,
+    )
     return [Turn(first, [], ask), Turn(answer, [(t.name, args)])]
 
 
@@ -121,7 +144,9 @@ def result_of(t, args, R):
     key, v = R.choice(L.NOUNS), R.choice([R.randint(1, 999), round(R.uniform(0, 100), 1), L.word(R), "ok", True])
     res = R.choice([{"status": R.choice(["ok", "success", "done"])}, {key: v}, {"result": v}, {key: v, "id": f"{L.word(R)}-{R.randint(1, 999)}"}])
     body = ", ".join(f"{k.replace('_', ' ')} {str(x).lower() if isinstance(x, bool) else x}" for k, x in res.items())
-    return res, R.choice(["Done: {b}.", "The {n}: {b}.", "Here you go, {b}.", "I got {b} for the {n}.", "{b}.", "All set ({b})."]).format(b=body, n=t.noun)
+    return res, R.choice(["Done: {b}.", "The {n}: {b}.", "Here you go, {b}.", "I got {b} for the {n}.", "{b}.", "All set ({b})."]).format(
+        b=body, n=t.noun
+    )
 
 
 WEIGHTS = [36, 13, 14, 22, 8, 7]
@@ -137,10 +162,10 @@ def sample(R, turns=None):
         kind = R.choices([SINGLE, SEVERAL, REPEAT, NONE, MISSING, FOLLOW], WEIGHTS)[0]
         t = R.choice(tools)
         if kind == NONE:
-            absent = near(t, R) if R.random() < .6 else T.make(R)
+            absent = near(t, R) if R.random() < 0.6 else T.make(R)
             if absent.name in {x.name for x in offered} or any(synonymous(absent, x) for x in offered):
                 continue
-            out.append(Turn(Q.request(absent, Q.fill(absent, R, .4)[1], R), [], decline(offered, R)))
+            out.append(Turn(Q.request(absent, Q.fill(absent, R, 0.4)[1], R), [], decline(offered, R)))
         elif kind == REPEAT:
             x = varied(t, R)
             if x:
@@ -156,7 +181,7 @@ def sample(R, turns=None):
         else:
             args, said = Q.fill(t, R)
             x = Turn(Q.request(t, said, R), [(t.name, args)])
-            if R.random() < .15:
+            if R.random() < 0.15:
                 res, x.final = result_of(t, args, R)
                 x.results = [res]
             last = (t, args, said)

@@ -3,16 +3,40 @@
 Answers carry full loss weight, the rest a small one. Several turns of a document keep one notation, so
 that copying the notation of earlier turns is learnt; this is what few-shot prompts rely on.
 """
+
 from . import call_notations as C
 from . import lexicon as L
 from . import requests as Q
 from . import tool_notations as N
 
 _TOOLS, _TOOL_WEIGHTS = zip(*N.ALL)
-SYSTEM = ["", "", "You are a helpful assistant.", "You can call functions.", "Answer the user by calling the right tool.", "Use the tools below when they fit.", "You are an assistant with access to tools.", "Pick the tool that fits the request and fill in its arguments.",
-          "If no tool fits, say so.", "Respond with calls only.", "You turn requests into API calls.", "Follow the user's instructions."]
-PLAIN = [("User: ", "\n", "Assistant: ", "\n"), ("Q: ", "\n", "A: ", "\n"), ("### Request\n", "\n", "### Response\n", "\n\n"), ("Human: ", "\n\n", "AI: ", "\n\n"), ("# Task: ", "\n", "", "\n\n"), ("query: ", "\n", "output: ", "\n"),
-         ("Input: ", "\n", "Output: ", "\n---\n"), ("> ", "\n", "", "\n"), ("Customer: ", "\n", "Agent: ", "\n"), ("[USER] ", "\n", "[BOT] ", "\n"), ("<user>", "</user>\n", "<assistant>", "</assistant>\n")]
+SYSTEM = [
+    "",
+    "",
+    "You are a helpful assistant.",
+    "You can call functions.",
+    "Answer the user by calling the right tool.",
+    "Use the tools below when they fit.",
+    "You are an assistant with access to tools.",
+    "Pick the tool that fits the request and fill in its arguments.",
+    "If no tool fits, say so.",
+    "Respond with calls only.",
+    "You turn requests into API calls.",
+    "Follow the user's instructions.",
+]
+PLAIN = [
+    ("User: ", "\n", "Assistant: ", "\n"),
+    ("Q: ", "\n", "A: ", "\n"),
+    ("### Request\n", "\n", "### Response\n", "\n\n"),
+    ("Human: ", "\n\n", "AI: ", "\n\n"),
+    ("# Task: ", "\n", "", "\n\n"),
+    ("query: ", "\n", "output: ", "\n"),
+    ("Input: ", "\n", "Output: ", "\n---\n"),
+    ("> ", "\n", "", "\n"),
+    ("Customer: ", "\n", "Agent: ", "\n"),
+    ("[USER] ", "\n", "[BOT] ", "\n"),
+    ("<user>", "</user>\n", "<assistant>", "</assistant>\n"),
+]
 RESULT = ["tool", "observation", "result", "function"]
 
 
@@ -23,7 +47,7 @@ def _json_result(turn):
 def _answer(turn, write, nothing, R, before, after):
     if turn.calls:
         return before + write(turn.calls) + after
-    if nothing is not None and (turn.reply is None or R.random() < .6):
+    if nothing is not None and (turn.reply is None or R.random() < 0.6):
         return nothing
     return turn.reply or R.choice(Q.FRAMES["decline"]).format(v="help")
 
@@ -32,15 +56,19 @@ def chat(task, R):
     """With the special tokens of the target chat format round another notation."""
     tool_text = R.choices(_TOOLS, _TOOL_WEIGHTS)[0]
     write, nothing = C.choose(R)
-    tagged = R.random() < .62
+    tagged = R.random() < 0.62
     style = R.random()
     body, intro = tool_text(task.tools, R), R.choice(SYSTEM)
-    fenced = tool_text not in (N.schema_lines,) and style < .75
-    block = f"<tools>\n{body}\n</tools>" if fenced else R.choice(["# Tools\n%s", "Tools:\n%s", "%s", "```json\n%s\n```", "[AVAILABLE]\n%s\n[/AVAILABLE]", "Functions you may call:\n%s"]) % body
-    order = [intro, block] if R.random() < .8 else [block, intro]
+    fenced = tool_text not in (N.schema_lines,) and style < 0.75
+    block = (
+        f"<tools>\n{body}\n</tools>"
+        if fenced
+        else R.choice(["# Tools\n%s", "Tools:\n%s", "%s", "```json\n%s\n```", "[AVAILABLE]\n%s\n[/AVAILABLE]", "Functions you may call:\n%s"]) % body
+    )
+    order = [intro, block] if R.random() < 0.8 else [block, intro]
     out = [("<|im_start|>system\n" + "\n".join(x for x in order if x) + "<|im_end|>\n", 0)]
     before, after = ("<tool_call>" + R.choice(["\n", ""]), R.choice(["\n", ""]) + "</tool_call>") if tagged else ("", "")
-    each = tagged and R.random() < .6
+    each = tagged and R.random() < 0.6
     write_all = (lambda cs: "\n".join(before + write([c]) + after for c in cs)) if each else write
     if tagged:
         nothing = None
@@ -58,7 +86,7 @@ def plain(task, R):
     """With ordinary words as turn marks."""
     tool_text = R.choices(_TOOLS, _TOOL_WEIGHTS)[0]
     write, nothing = C.choose(R)
-    u0, u1, a0, a1 = R.choice(PLAIN) if R.random() < .85 else (L.word(R) + ": ", "\n", L.word(R) + ": ", "\n")
+    u0, u1, a0, a1 = R.choice(PLAIN) if R.random() < 0.85 else (L.word(R) + ": ", "\n", L.word(R) + ": ", "\n")
     head = R.choice(["Tools:\n", "Available functions:\n", "", "", "You may use:\n", "# API\n", R.choice(SYSTEM) + "\n"])
     before, after = R.choice([("", ""), ("", ""), ("", ""), ("```\n", "\n```"), ("```json\n", "\n```"), ("[", "]"), ("<call>", "</call>")])
     out = [(head + tool_text(task.tools, R) + R.choice(["\n\n", "\n"]), 0)]
@@ -88,4 +116,4 @@ def slots(task, R):
 
 def document(task, R):
     r = R.random()
-    return chat(task, R) if r < .64 else plain(task, R) if r < .95 else slots(task, R)
+    return chat(task, R) if r < 0.64 else plain(task, R) if r < 0.95 else slots(task, R)

@@ -3,6 +3,7 @@
 The exact target system block (`<tools>` with bare {"name", "description", "parameters"} lines) is left to
 fine-tuning: `render.py` never puts `schema_lines` into `<tools>` tags.
 """
+
 import json
 
 from . import lexicon as L
@@ -38,31 +39,49 @@ def schema_lines(tools, R):
 
 def openai(tools, R):
     xs = [{"type": "function", "function": t} for t in tools]
-    return dumps(xs) if R.random() < .4 else "\n".join(map(dumps, xs))
+    return dumps(xs) if R.random() < 0.4 else "\n".join(map(dumps, xs))
 
 
 def renamed_schema(tools, R):
     """JSON Schema under other keys."""
-    a, b, c = R.choice([("id", "about", "inputs"), ("tool", "summary", "input_schema"), ("function", "doc", "schema"), ("api", "description", "parameters"), ("name", "description", "input_schema"),
-                        ("action", "info", "args"), ("operation", "purpose", "body"), (L.word(R), L.word(R) + "_text", L.word(R) + "_in")])
+    a, b, c = R.choice(
+        [
+            ("id", "about", "inputs"),
+            ("tool", "summary", "input_schema"),
+            ("function", "doc", "schema"),
+            ("api", "description", "parameters"),
+            ("name", "description", "input_schema"),
+            ("action", "info", "args"),
+            ("operation", "purpose", "body"),
+            (L.word(R), L.word(R) + "_text", L.word(R) + "_in"),
+        ]
+    )
     xs = [{a: t["name"], b: t["description"], c: t["parameters"]} for t in tools]
-    return dumps(xs) if R.random() < .3 else "\n".join(map(dumps, xs))
+    return dumps(xs) if R.random() < 0.3 else "\n".join(map(dumps, xs))
 
 
 def flat_json(tools, R):
     a, k = R.choice(["tool", "fn", "api", "cmd", "action"]), R.random()
     out = []
     for t in tools:
-        if k < .4:
-            ps = {n: pytype(s) + ("" if r else ", optional") + (" - " + hint(s) if k < .3 else "") for n, s, r in props(t)}
+        if k < 0.4:
+            ps = {n: pytype(s) + ("" if r else ", optional") + (" - " + hint(s) if k < 0.3 else "") for n, s, r in props(t)}
         else:
-            ps = {n: dict({"type": pytype(s), "description": s.get("description", "")}, **({"enum": s["enum"]} if "enum" in s else {}), **({"default": s["default"]} if "default" in s else {}), **({} if r else {"required": False})) for n, s, r in props(t)}
+            ps = {
+                n: dict(
+                    {"type": pytype(s), "description": s.get("description", "")},
+                    **({"enum": s["enum"]} if "enum" in s else {}),
+                    **({"default": s["default"]} if "default" in s else {}),
+                    **({} if r else {"required": False}),
+                )
+                for n, s, r in props(t)
+            }
         out.append({a: t["name"], "description": t["description"], "params": ps})
     return "\n".join(map(dumps, out))
 
 
 def python(tools, R):
-    head, comments = R.choice(["def ", "def ", "", "async def ", "function "]), R.random() < .75
+    head, comments = R.choice(["def ", "def ", "", "async def ", "function "]), R.random() < 0.75
     out = []
     for t in tools:
         sig = ", ".join(f"{n}: {pytype(s)}" + ("" if r else f" = {s.get('default')!r}") for n, s, r in props(t))
@@ -70,12 +89,20 @@ def python(tools, R):
         if comments:
             text += "".join(f"\n    # {n}: {hint(s)}" for n, s, _ in props(t) if hint(s))
         out.append(text)
-    return "\n\n".join(out) if R.random() < .6 else "\n".join(out)
+    return "\n\n".join(out) if R.random() < 0.6 else "\n".join(out)
 
 
 def typescript(tools, R):
-    ts = lambda s: {"integer": "number", "array": ts_array(s), "object": "object"}.get(s.get("type"), s.get("type", "string")) if "enum" not in s else " | ".join(f'"{e}"' for e in s["enum"])
-    ts_array = lambda s: {"integer": "number"}.get(s.get("items", {}).get("type"), s.get("items", {}).get("type", "string")) + "[]"
+    def ts(s):
+        return (
+            {"integer": "number", "array": ts_array(s), "object": "object"}.get(s.get("type"), s.get("type", "string"))
+            if "enum" not in s
+            else " | ".join(f'"{e}"' for e in s["enum"])
+        )
+
+    def ts_array(s):
+        return {"integer": "number"}.get(s.get("items", {}).get("type"), s.get("items", {}).get("type", "string")) + "[]"
+
     out = []
     for t in tools:
         lines = "".join(f"  {n}{'' if r else '?'}: {ts(s)},{' // ' + s['description'] if 'description' in s else ''}\n" for n, s, r in props(t))
@@ -85,28 +112,70 @@ def typescript(tools, R):
 
 def bullets(tools, R):
     dash, need, may = R.choice(["- ", "* ", "  "]), R.choice(["required", "needed", "must"]), R.choice(["optional", "may be omitted"])
-    return "\n".join(f"{t['name']}: {t['description']}" + "".join(f"\n{dash}{n} ({s.get('type', 'string')}, {need if r else may}): {hint(s)}" for n, s, r in props(t)) for t in tools)
+    return "\n".join(
+        f"{t['name']}: {t['description']}"
+        + "".join(f"\n{dash}{n} ({s.get('type', 'string')}, {need if r else may}): {hint(s)}" for n, s, r in props(t))
+        for t in tools
+    )
 
 
 def oneline(tools, R):
-    return "\n".join(f"{t['name']}({', '.join(n + ('' if r else '?') + ': ' + pytype(s) for n, s, r in props(t))}) - {t['description']}" + "".join(f" {n}: {hint(s)}" for n, s, _ in props(t) if hint(s)) for t in tools)
+    return "\n".join(
+        f"{t['name']}({', '.join(n + ('' if r else '?') + ': ' + pytype(s) for n, s, r in props(t))}) - {t['description']}"
+        + "".join(f" {n}: {hint(s)}" for n, s, _ in props(t) if hint(s))
+        for t in tools
+    )
 
 
 def yaml_like(tools, R):
     a, b = R.choice([("id", "inputs"), ("tool", "args"), ("name", "params"), ("op", "fields")])
     out = []
     for t in tools:
-        out.append(f"- {a}: {t['name']}\n  about: {t['description']}\n  {b}:" + ("".join(f"\n    {n}: {{type: {s.get('type')}, required: {str(r).lower()}" + (f", options: [{', '.join(map(str, s['enum']))}]" if "enum" in s else "") + f", note: {s.get('description', '')}}}" for n, s, r in props(t)) or " {}"))
+        out.append(
+            f"- {a}: {t['name']}\n  about: {t['description']}\n  {b}:"
+            + (
+                "".join(
+                    f"\n    {n}: {{type: {s.get('type')}, required: {str(r).lower()}"
+                    + (f", options: [{', '.join(map(str, s['enum']))}]" if "enum" in s else "")
+                    + f", note: {s.get('description', '')}}}"
+                    for n, s, r in props(t)
+                )
+                or " {}"
+            )
+        )
     return "\n".join(out)
 
 
 def xml(tools, R):
     f, p = R.choice([("function", "param"), ("tool", "arg"), ("operation", "field")])
-    return "\n".join(f'<{f} name="{t["name"]}">\n<about>{t["description"]}</about>\n' + "".join(f'<{p} name="{n}" type="{s.get("type")}"{"" if r else " optional"}>{hint(s)}</{p}>\n' for n, s, r in props(t)) + f"</{f}>" for t in tools)
+    return "\n".join(
+        f'<{f} name="{t["name"]}">\n<about>{t["description"]}</about>\n'
+        + "".join(f'<{p} name="{n}" type="{s.get("type")}"{"" if r else " optional"}>{hint(s)}</{p}>\n' for n, s, r in props(t))
+        + f"</{f}>"
+        for t in tools
+    )
 
 
 def usage(tools, R):
-    return "\n".join(f"usage: {t['name']}" + "".join(f" --{n} {n.upper()}" if r else f" [--{n} {n.upper()}]" for n, _, r in props(t)) + f"\n  {t['description']}" + "".join(f"\n  --{n}  {hint(s)}" for n, s, _ in props(t) if hint(s)) for t in tools)
+    return "\n".join(
+        f"usage: {t['name']}"
+        + "".join(f" --{n} {n.upper()}" if r else f" [--{n} {n.upper()}]" for n, _, r in props(t))
+        + f"\n  {t['description']}"
+        + "".join(f"\n  --{n}  {hint(s)}" for n, s, _ in props(t) if hint(s))
+        for t in tools
+    )
 
 
-ALL = [(schema_lines, 15), (openai, 14), (renamed_schema, 24), (flat_json, 10), (python, 11), (typescript, 4), (bullets, 7), (oneline, 5), (yaml_like, 4), (xml, 4), (usage, 2)]
+ALL = [
+    (schema_lines, 15),
+    (openai, 14),
+    (renamed_schema, 24),
+    (flat_json, 10),
+    (python, 11),
+    (typescript, 4),
+    (bullets, 7),
+    (oneline, 5),
+    (yaml_like, 4),
+    (xml, 4),
+    (usage, 2),
+]

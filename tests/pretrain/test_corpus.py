@@ -1,4 +1,5 @@
 """The corpus: deterministic, guarded, consistent, and without the target notation."""
+
 import random
 import re
 
@@ -52,15 +53,21 @@ def test_the_target_notation_never_occurs():
 
 
 def test_one_seed_one_stream():
-    take = lambda seed: [x for _, (_, x) in zip(range(40), mix.stream(seed))]
+    def take(seed):
+        return [x for _, (_, x) in zip(range(40), mix.stream(seed))]
+
     assert take(5) == take(5)
     assert take(5) != take(6)
 
 
 def test_renaming_is_consistent():
-    tool = {"name": "get_weather", "description": "d", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}
+    tool = {
+        "name": "get_weather",
+        "description": "d",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    }
     for seed in range(50):
-        t = rename.apply(Task([tool], [Turn("hi", [("get_weather", {"city": "Hull"})])]), random.Random(seed), 1.)
+        t = rename.apply(Task([tool], [Turn("hi", [("get_weather", {"city": "Hull"})])]), random.Random(seed), 1.0)
         name, arguments = t.turns[0].calls[0]
         assert name == t.tools[0]["name"]
         assert list(arguments) == list(t.tools[0]["parameters"]["properties"]) == t.tools[0]["parameters"]["required"]
@@ -70,7 +77,7 @@ def test_augmenting_keeps_required_parameters():
     for seed in range(50):
         R = random.Random(seed)
         before = procedural.sample(R)
-        after = augment.apply(before, R, 1.)
+        after = augment.apply(before, R, 1.0)
         for a, b in zip(before.tools, after.tools):
             assert set(a["parameters"]["required"]) == set(b["parameters"]["required"])
 
@@ -78,8 +85,19 @@ def test_augmenting_keeps_required_parameters():
 def test_guard_drops_by_name_signature_and_words(monkeypatch):
     words = "one two three four five six seven eight nine ten eleven twelve thirteen"
     many = {"name": "z", "parameters": {"properties": {k: {"type": "float"} for k in "abc"}}}
-    monkeypatch.setattr(guard, "blocked", lambda: {"names": {"getweather": "bfcl"}, "signatures": {guard.signature(many): "bfcl"}, "grams": {guard.grams(words)[0]: "bfcl"}})
-    tool = lambda name, props=(): {"name": name, "description": "", "parameters": {"type": "object", "properties": {k: {"type": "number"} for k in props}}}
+    monkeypatch.setattr(
+        guard,
+        "blocked",
+        lambda: {"names": {"getweather": "bfcl"}, "signatures": {guard.signature(many): "bfcl"}, "grams": {guard.grams(words)[0]: "bfcl"}},
+    )
+
+    def tool(name, props=()):
+        return {
+            "name": name,
+            "description": "",
+            "parameters": {"type": "object", "properties": {k: {"type": "number"} for k in props}},
+        }
+
     assert not guard.passes(Task([tool("Get_Weather")], [Turn("x")]))
     assert not guard.passes(Task([tool("other", "cab")], [Turn("x")]))
     assert not guard.passes(Task([tool("other")], [Turn("Say: " + words.upper())]))

@@ -1,4 +1,5 @@
 """The training module equals transformers' Qwen3; the shipped model loads everywhere."""
+
 import json
 import os
 
@@ -12,7 +13,16 @@ from pretrain import model as M  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EMBEDDED = os.path.join(ROOT, "models", "embedded")
 shipped = pytest.mark.skipif(not os.path.exists(os.path.join(EMBEDDED, "model.safetensors")), reason="models/embedded has no weights")
-TOOLS = [{"type": "function", "function": {"name": "get_weather", "description": "Weather of a city.", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "get_weather",
+            "description": "Weather of a city.",
+            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+        },
+    }
+]
 
 
 def test_the_loss_is_that_of_transformers():
@@ -20,7 +30,7 @@ def test_the_loss_is_that_of_transformers():
     ours, theirs = M.Model("tiny"), transformers.Qwen3ForCausalLM(M.hf_config("tiny"))
     for p in ours.parameters():
         if p.dim() < 2:
-            torch.nn.init.uniform_(p, .5, 1.5)
+            torch.nn.init.uniform_(p, 0.5, 1.5)
     missing, unexpected = theirs.load_state_dict(ours.state_dict(), strict=False)
     theirs.tie_weights()
     assert not unexpected and set(missing) <= {"lm_head.weight"}
@@ -48,15 +58,26 @@ def test_the_shipped_model_is_small_and_plain():
 def test_the_chat_template():
     tok = transformers.AutoTokenizer.from_pretrained(EMBEDDED)
     call = {"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Åre"}}}
-    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "cold?"}, {"role": "assistant", "content": "", "tool_calls": [call, {"name": "get_weather", "arguments": '{"city": "Hull"}'}]},
-                {"role": "tool", "content": '{"t": 3}'}, {"role": "assistant", "content": "Yes."}]
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "cold?"},
+        {"role": "assistant", "content": "", "tool_calls": [call, {"name": "get_weather", "arguments": '{"city": "Hull"}'}]},
+        {"role": "tool", "content": '{"t": 3}'},
+        {"role": "assistant", "content": "Yes."},
+    ]
     line = json.dumps(TOOLS[0]["function"])
-    expected = ("<|im_start|>system\nBe brief.\n<tools>\n" + line + "\n</tools><|im_end|>\n<|im_start|>user\ncold?<|im_end|>\n<|im_start|>assistant\n"
-                '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Åre"}}\n</tool_call>\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Hull"}}\n</tool_call><|im_end|>\n'
-                '<|im_start|>tool\n{"t": 3}<|im_end|>\n<|im_start|>assistant\nYes.<|im_end|>\n')
+    expected = (
+        "<|im_start|>system\nBe brief.\n<tools>\n" + line + "\n</tools><|im_end|>\n<|im_start|>user\ncold?<|im_end|>\n<|im_start|>assistant\n"
+        '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Åre"}}\n</tool_call>\n'
+        '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Hull"}}\n</tool_call><|im_end|>\n'
+        '<|im_start|>tool\n{"t": 3}<|im_end|>\n<|im_start|>assistant\nYes.<|im_end|>\n'
+    )
     for tools in (TOOLS, [TOOLS[0]["function"]]):
         assert tok.apply_chat_template(messages, tools=tools, tokenize=False) == expected
-    assert tok.apply_chat_template(messages[1:2], tokenize=False, add_generation_prompt=True) == "<|im_start|>user\ncold?<|im_end|>\n<|im_start|>assistant\n"
+    assert (
+        tok.apply_chat_template(messages[1:2], tokenize=False, add_generation_prompt=True)
+        == "<|im_start|>user\ncold?<|im_end|>\n<|im_start|>assistant\n"
+    )
     out = tok.apply_chat_template(messages, tools=TOOLS, return_dict=True, return_assistant_tokens_mask=True)
     marked = tok.decode([i for i, m in zip(out["input_ids"], out["assistant_masks"]) if m])
     assert marked.startswith("<tool_call>") and marked.endswith("Yes.<|im_end|>") and "cold" not in marked
@@ -69,18 +90,19 @@ def test_mlx_gives_the_same_greedy_tokens():
     mlx_lm = pytest.importorskip("mlx_lm")
     from mlx.utils import tree_map
     from mlx_lm.models.cache import make_prompt_cache
+
     tok = transformers.AutoTokenizer.from_pretrained(EMBEDDED)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(EMBEDDED, dtype=torch.float32)
     ours, _ = mlx_lm.load(EMBEDDED)
     ours.update(tree_map(lambda a: a.astype(mx.float32), ours.parameters()))
     for i in range(50):
         text = f"weather in {['Hull', 'Porto', 'Gdańsk', 'Accra', 'Quito'][i % 5]} on day {i}"
-        tools = TOOLS if i % 10 == 0 else None                          # a prompt with tools takes mlx a second on a CPU
+        tools = TOOLS if i % 10 == 0 else None  # a prompt with tools takes mlx a second on a CPU
         ids = tok.apply_chat_template([{"role": "user", "content": text}], tools=tools, add_generation_prompt=True, return_dict=True)["input_ids"]
         with torch.no_grad():
             out = theirs.generate(torch.tensor([ids]), max_new_tokens=8, do_sample=False, output_scores=True, return_dict_in_generate=True)
         cache, feed = make_prompt_cache(ours), list(ids)
-        for step, want in enumerate(out.sequences[0][len(ids):].tolist()):
+        for step, want in enumerate(out.sequences[0][len(ids) :].tolist()):
             got = int(mx.argmax(ours(mx.array([feed]), cache=cache)[0, -1]))
             top = out.scores[step][0].topk(2).values
             if got != want:
