@@ -82,7 +82,7 @@ def phrasing_problems(tool: AuthoredTool, phrasing: Phrasing, kind: str) -> list
 
 def tool_problems(tool: AuthoredTool) -> list[str]:
     properties = tool.parameters.get("properties", {})
-    found = schema_problems(tool.parameters, tool.name)
+    found = []
     for name, entries in tool.values.items():
         if name not in properties:
             found.append(f"{tool.name}: values for {name!r}, which is no parameter")
@@ -137,6 +137,8 @@ def literal_problems(domain: Domain) -> list[str]:
 
 
 def problems(domain: Domain) -> list[str]:
+    if broken := [line for tool in domain.tools for line in schema_problems(tool.parameters, tool.name)]:
+        return broken  # values and calls can be held against good schemas only
     found = [line for tool in domain.tools for line in tool_problems(tool)]
     names = Counter(tool.name for tool in domain.tools)
     found += [f"tool {name!r} twice" for name, count in names.items() if count > 1]

@@ -1,8 +1,11 @@
 """Fixtures that several tests share; tests/tiny.py makes what they hold."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait for work must not take it from other tests' processes
 
 from tests import tiny
 

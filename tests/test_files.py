@@ -100,9 +100,13 @@ def test_a_folder_that_is_a_file(tmp_path):
 
 def test_missing_and_broken_files_are_named(tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"a": 1}\n\n{"a": \n')
-    for read, name, words in ((files.read_json, "none.json", "does not exist"), (lambda path: list(files.read_jsonl(path)), "none.jsonl", "does not exist"),
-                              (lambda path: list(files.read_jsonl(path)), "rows.jsonl", "line 3 is not JSON"),
-                              (files.read_json, "rows.jsonl", "is not JSON"), (files.read_json, "", "does not exist")):
+
+    def read_lines(path):
+        return list(files.read_jsonl(path))
+
+    for read, name, words in ((files.read_json, "none.json", "does not exist"), (read_lines, "none.jsonl", "does not exist"),
+                              (read_lines, "rows.jsonl", "line 3 is not JSON"), (files.read_json, "rows.jsonl", "is not JSON"),
+                              (files.read_json, "", "does not exist")):
         with pytest.raises(FileError) as error:
             read(tmp_path / name)
         assert name in sentence(error) and words in sentence(error)

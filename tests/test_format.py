@@ -10,6 +10,7 @@ from stages.files import read_json, read_jsonl, write_json, write_jsonl
 from stages.schema import Call, Example, Parsed, Tool
 from stages.template import hub_sentence, load
 from tests import tiny
+from tests.tiny import TURNS
 
 TOOL = Tool("get_weather", "Weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
 ASK = [{"role": "user", "content": "cold in Hull?"}]
@@ -56,8 +57,6 @@ def test_batches_keep_the_order(tmpl, monkeypatch):
 
 # --- planted defects: broken chat templates ------------------------------------------------------------------
 
-TURNS = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}{% for c in m.tool_calls or [] %}<tool_call>{{ c.function | tojson }}</tool_call>" \
-        "{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 TEMPLATES = {
     "good": (TURNS, None),
     "marks the last turn": (TURNS.replace("{{ m.role }}", "{{ m.role }}{% if loop.last %} (now){% endif %}"), "prompt_not_prefix"),
@@ -73,9 +72,10 @@ TEMPLATES = {
     "prose around the call": (TURNS.replace("<tool_call>", "Calling:\n<tool_call>"), "gold_malformed"),
     "drops the calls": (TURNS.replace("m.tool_calls", "[]"), "calls_not_read_back"),
     "writes only the first call": (TURNS.replace("m.tool_calls or []", "(m.tool_calls or [])[:1]"), "calls_not_read_back"),
-    "writes arguments as text of text": (TURNS.replace("c.function | tojson", "{'name': c.function.name, 'arguments': {'a': c.function.arguments | tojson}}"
-                                                       " | tojson"), "calls_not_read_back"),
-    "changes names": (TURNS.replace("c.function | tojson", "{'name': c.function.name | upper, 'arguments': c.function.arguments} | tojson"), "calls_not_read_back"),
+    "writes arguments inside of an argument": (
+        TURNS.replace("c.function | tojson", "{'name': c.function.name, 'arguments': {'a': c.function.arguments}} | tojson"), "calls_not_read_back"),
+    "changes names": (
+        TURNS.replace("c.function | tojson", "{'name': c.function.name | upper, 'arguments': c.function.arguments} | tojson"), "calls_not_read_back"),
     "refuses the turns": ("{{ raise_exception('roles must alternate') }}", "template_refuses"),
 }
 
@@ -84,7 +84,10 @@ TEMPLATES = {
 def test_what_a_template_does_wrong_is_a_counted_rejection(tmpl, name):
     template, reasons = TEMPLATES[name]
     rows, rejected = gate([called([*CALLS, Call("get_weather", {"city": "Porto's"})])], tiny.changed(tmpl, template))
-    assert (len(rows) == 1 and not rejected) if reasons is None else any(rejected["c"].startswith(f"{reason}: ") for reason in reasons.split("|")), rejected
+    if reasons is None:
+        assert len(rows) == 1 and not rejected
+    else:
+        assert not rows and rejected["c"].split(": ")[0] in reasons.split("|")
 
 
 def test_what_follows_the_end_token_is_no_part_of_the_completion(tmpl):
@@ -193,7 +196,8 @@ def run(model, examples: list[Example], **changes) -> dict:
 
 
 def mixed(good: int, bad: int) -> list[Example]:
-    return [Example(f"g{n}", "test", ASK, [TOOL], CALLS) for n in range(good)] + [Example(f"b{n}", "test", ASK, [TOOL], None, "</tool_call>") for n in range(bad)]
+    return [*(Example(f"g{n}", "test", ASK, [TOOL], CALLS) for n in range(good)),
+            *(Example(f"b{n}", "test", ASK, [TOOL], None, "</tool_call>") for n in range(bad))]
 
 
 def test_counts_add_up_and_rejects_are_written(folder, model, capsys):
@@ -201,7 +205,8 @@ def test_counts_add_up_and_rejects_are_written(folder, model, capsys):
     assert (counts["rows"], counts["kept"], sum(counts["rejected"].values())) == (20, 19, 1)
     assert [(row["id"], row["reason"]) for row in read_jsonl("data/format_rejects.jsonl")] == [("b0", next(iter(counts["rejected"])))]
     assert len(list(read_jsonl("data/formatted.jsonl"))) == 19
-    assert counts["dialect"] == "native" and counts["completion_tokens"]["min"] > 1 and counts["prompt_tokens"]["max"] >= counts["prompt_tokens"]["median"]
+    assert counts["dialect"] == "native" and counts["completion_tokens"]["min"] > 1
+    assert counts["prompt_tokens"]["max"] >= counts["prompt_tokens"]["median"]
     assert "20 rows in, 19 proved; rejected: " in capsys.readouterr().out
 
 

@@ -183,7 +183,8 @@ def test_examples_are_left_out_for_want_of_room(tmpl):
 def test_the_predictions_file_keeps_the_suites_order(folder, model, alphabet, monkeypatch, capsys):
     tiny.write_params(folder, **{"model.name": str(model), "predict.max_new_tokens": 6})
     write_json("models/base/subject.json", subject())
-    write_jsonl("data/suites/held_out.jsonl", [{"id": f"r{n}", "prompt": prompt, "example": case("Hull").to_json()} for n, prompt in enumerate(PROMPTS)])
+    suite = [{"id": f"r{n}", "prompt": prompt, "example": case("Hull").to_json()} for n, prompt in enumerate(PROMPTS)]
+    write_jsonl("data/suites/held_out.jsonl", suite)
     monkeypatch.setattr(sys, "argv", ["predict", "base", "held_out"])
     predict.main()
     assert list(read_jsonl("data/predictions/base/held_out.jsonl")) == [

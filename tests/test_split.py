@@ -165,6 +165,7 @@ LABELS = {
     "complex": {"kind": "single", "turns": "single", "complexity": "complex"}, "parallel": {"kind": "multiple", "turns": "single"},
     "no_tool": {"kind": "no_tool", "turns": "single"}, "missing_value": {"kind": "missing", "turns": "single"},
     "multi_turn": {"kind": "single", "turns": "context"}, "clarification": {"kind": "single", "turns": "clarification"},
+    "held_out_dialogue": {"kind": "single", "turns": "context", "tools": "held_out"}, "seen_dialogue": {"kind": "single", "turns": "context"},
     "sequential": {"kind": "answer", "turns": "sequential"}, "context": {"kind": "single", "turns": "context"},
     **{f"bfcl_{name}": {"kind": "single", "turns": "single", "category": name}
        for name in ("simple_python", "multiple", "parallel", "parallel_multiple", "irrelevance")},

@@ -81,7 +81,8 @@ def test_what_a_training_leaves(unbroken):
                           "models/log/loss.jsonl", "models/log/mask.json"}
     log, mask = [json.loads(line) for line in files["models/log/loss.jsonl"].splitlines()], json.loads(files["models/log/mask.json"])
     assert [row["step"] for row in log if "loss" in row] == [1, 10, 20, 30] and [row["step"] for row in log if "eval_loss" in row] == [15, 30, 32]
-    assert log[0]["loss"] > next(row["loss"] for row in reversed(log) if "loss" in row) and not any("runtime" in key or "per_second" in key for row in log for key in row)
+    assert log[0]["loss"] > next(row["loss"] for row in reversed(log) if "loss" in row)
+    assert not any("runtime" in key or "per_second" in key for row in log for key in row)
     assert mask["rows_checked"] >= 32 * 4 and mask["completion_only_loss"] is True and 0.05 < mask["supervised_share"] < 0.6
     assert mask["examples"][0]["supervised"].endswith("<|im_end|>") and "<|im_start|>assistant" in mask["examples"][0]["not_supervised"]
     config = json.loads(files["models/tuned/adapter_config.json"])
@@ -136,13 +137,13 @@ def test_every_parameter_of_the_training_is_in_the_fingerprint(prepared, monkeyp
     assert train.fingerprint(tiny.params()) != train.fingerprint(tiny.params(**change))
 
 
-@pytest.mark.parametrize("change", [{"predict.max_new_tokens": 25}, {"prompted.shots": 1}, {"suite_sizes.default": 7}, {"dataset.min_kept": 1}], ids=str)
+@pytest.mark.parametrize("change", [{"predict.max_new_tokens": 25}, {"prompted.shots": 1}, {"suite_sizes.default": 7}], ids=str)
 def test_other_parameters_are_not(prepared, monkeypatch, change):
     monkeypatch.chdir(prepared)
     assert train.fingerprint(tiny.params()) == train.fingerprint(tiny.params(**change))
 
 
-@pytest.mark.parametrize("name", ["data/split/train.jsonl", "data/split/valid.jsonl", "tiny/model/model.safetensors", "tiny/model/chat_template.jinja"])
+@pytest.mark.parametrize("name", ["data/split/train.jsonl", "data/split/valid.jsonl", "tiny/model/model.safetensors", "tiny/model/config.json"])
 def test_rows_and_base_model_are_in_the_fingerprint(ready, monkeypatch, name):
     monkeypatch.chdir(ready)
     before = train.fingerprint(tiny.params())
@@ -171,9 +172,9 @@ def test_the_newest_whole_checkpoint_is_taken(tmp_path):
     write_checkpoint(tmp_path, 60, counts=None)
     write_checkpoint(tmp_path, 70, counts='{"mask": ')
     assert last(tmp_path) == str(whole), "torn ones are passed over"
-    assert last(tmp_path) != str(write_checkpoint(tmp_path, 9))
-    assert last(tmp_path) != str(write_checkpoint(tmp_path, 100)) or True
-    assert last(tmp_path).endswith("checkpoint-100"), "by number, not by name"
+    write_checkpoint(tmp_path, 9)
+    assert last(tmp_path) == str(whole)
+    assert str(write_checkpoint(tmp_path, 100)) == last(tmp_path), "by number, not by name"
 
 
 # --- the mask proof on real batches --------------------------------------------------------------------------

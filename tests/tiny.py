@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import yaml
@@ -22,7 +24,7 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool
 CITIES = ["Hull", "Porto", "Łódź", "Bergen", "Osaka", "San José"]
 NAMES = ["Ada", "Bo", "Chidi", "Dörte"]
 TOOLS = {
-    "get_weather": ("Current weather of a city.", {"city": {"type": "string"}, "units": {"type": "string", "enum": ["metric", "imperial"]}}, ["city"]),
+    "get_weather": ("Weather of a city now.", {"city": {"type": "string"}, "units": {"type": "string", "enum": ["metric", "imperial"]}}, ["city"]),
     "set_timer": ("Starts a timer.", {"minutes": {"type": "integer", "minimum": 1}, "label": {"type": "string"}}, ["minutes"]),
     "send_message": ("Sends a text message.", {"to": {"type": "string"}, "text": {"type": "string"}}, ["to", "text"]),
     "convert_money": ("Converts an amount.", {"amount": {"type": "number"}, "into": {"type": "string"}}, ["amount", "into"]),
@@ -115,6 +117,13 @@ def tokenizer():
     made = PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>", padding_side="left")
     made.chat_template = (ROOT / "models/embedded/chat_template.jinja").read_text(encoding="utf-8")
     return made
+
+
+# a chat template to be broken in tests: turns with tagged calls; it shows no tools
+TURNS = """{% for m in messages %}<|im_start|>{{ m.role }}
+{{ m.content }}{% for c in m.tool_calls or [] %}<tool_call>{{ c.function | tojson }}</tool_call>{% endfor %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
 
 
 def changed(tmpl, chat_template: str | None = None, ends: list[int] | None = None, **tokens):
@@ -229,9 +238,21 @@ def environment(folder: Path) -> dict[str, str]:
             "HF_HUB_OFFLINE": "1", "PYTHONPATH": "", "PYTHONHASHSEED": "random", "DVC_NO_ANALYTICS": "1"}
 
 
+STARTED = count(os.getpid())
+
+
+def confined():
+    """Keeps the next process on one processor, in turns: the tiny model gains nothing from more, and tests run side by side."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+    return partial(os.sched_setaffinity, 0, {allowed[next(STARTED) % len(allowed)]})
+
+
 def run(folder: Path, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess:
     """A command in the folder, its output kept as text; fails with the output when it exits with another code than 0."""
-    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=500, **options)
+    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=500,
+                          **{"preexec_fn": confined()} | options)
     assert not check or done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done
 
@@ -243,7 +264,7 @@ def stage(folder: Path, name: str, *arguments: str, **options) -> subprocess.Com
 
 def start(folder: Path, *command: str) -> subprocess.Popen:
     """A command in the folder in a process group of its own, both outputs in one pipe."""
-    return subprocess.Popen(command, cwd=folder, env=environment(folder), text=True, start_new_session=True,
+    return subprocess.Popen(command, cwd=folder, env=environment(folder), text=True, start_new_session=True, preexec_fn=confined(),
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 

@@ -104,11 +104,13 @@ def test_no_tools_offered(dialect, tmpl):
 plain = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
 values = st.recursive(plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8)
 
+any_arguments = st.dictionaries(st.text(min_size=1, max_size=6), values, max_size=3)
+any_calls = st.lists(st.builds(Call, st.sampled_from(["get_weather", "maps.route"]), any_arguments), min_size=1, max_size=3)
+
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @settings(max_examples=120, deadline=None)
-@given(calls=st.lists(st.builds(Call, st.sampled_from(["get_weather", "maps.route"]), st.dictionaries(st.text(min_size=1, max_size=6), values, max_size=3)),
-                      min_size=1, max_size=3))
+@given(calls=any_calls)
 @example(calls=[Call("get_weather", {"city": "</tool_call>"})])
 @example(calls=[Call("get_weather", {"city": "<|im_end|>"})])
 @example(calls=[Call("get_weather", {"city": "```"})])
@@ -127,9 +129,10 @@ def test_any_arguments_are_read_back_or_refused_by_the_gate(dialect, tmpl, calls
 
 # --- parsers on any text --------------------------------------------------------------------------------
 
-MARKS = ["<tool_call>", "</tool_call>", "<|python_tag|>", "[TOOL_CALLS]", "```json", "```", "<answer>", "</answer>", "Action:", "Action Input:", "[f(a=1)]",
-         '{"name": "f", "arguments": {"a": 1}}', '{"name": ', '"arguments": ', "{'name': 'f'}", "{", "}", "[", "]", '"', "'", "\\", "\\u00", "\\ud83d", ",",
-         ":", "//", "/*", "*/", "#", "\n", " ", "None", "NaN", "1e999", "-", "9" * 30, "é", "😀", "name", "arguments", "(", ")", "="]
+MARKS = ["<tool_call>", "</tool_call>", "<|python_tag|>", "[TOOL_CALLS]", "```json", "```", "<answer>", "</answer>", "Action:", "Action Input:",
+         '{"name": "f", "arguments": {"a": 1}}', '{"name": ', '"arguments": ', "{'name': 'f'}", "[f(a=1)]", "{", "}", "[", "]", '"', "'", "\\",
+         "\\u00", "\\ud83d", ",", ":", "//", "/*", "*/", "#", "\n", " ", "None", "NaN", "1e999", "-", "9" * 30, "é", "😀", "name", "arguments",
+         "(", ")", "="]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -146,13 +149,14 @@ def test_no_text_makes_a_parser_fail(dialect, text):
 
 LONG = {
     "opening tags": "<tool_call>", "closing tags": "</tool_call>", "both tags": "<tool_call></tool_call>", "braces": "{", "brackets": "[",
-    "nested keys": '{"a":', "tags and braces": "<tool_call>{", "quotes": '"', "apostrophes": "'", "backslashes": "\\", "comments": "/*", "hashes": "#",
-    "slashes": "//", "spaces": " ", "lines": "\n", "commas": ",", "digits": "9", "escapes": "\\u00e9", "halves": "\\ud83d", "calls": "f(a=1),",
+    "nested keys": '{"a":', "tags and braces": "<tool_call>{", "quotes": '"', "apostrophes": "'", "backslashes": "\\", "comments": "/*",
+    "hashes": "#", "slashes": "//", "spaces": " ",
+    "lines": "\n", "commas": ",", "digits": "9", "escapes": "\\u00e9", "halves": "\\ud83d", "calls": "f(a=1),",
     "bare call": '{"name": "f", "arguments": {}}', "call in tags": '<tool_call>{"name": "f", "arguments": {}}</tool_call>', "fences": "```json\n",
     "lines of thought": "Thought: x\nAction: f\n", "letters": "a", "brackets and quotes": "[\"", "quote and space": '" ', "open arguments": "f(",
 }
-START = ["", "<tool_call>", '<tool_call>{"name": "f", "arguments": {"a": ', '<tool_call>{"name": "f", "arguments": "', "<tool_call>{'name': '", '{"name": ',
-         "```json\n", "[f(a=", "<answer>", "Action: f\nAction Input: "]
+START = ["", "<tool_call>", '<tool_call>{"name": "f", "arguments": {"a": ', '<tool_call>{"name": "f", "arguments": "', "<tool_call>{'name': '",
+         '{"name": ', "```json\n", "[f(a=", "<answer>", "Action: f\nAction Input: "]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -188,8 +192,8 @@ def test_deep_nesting_is_no_stack_overflow(dialect, depth):
 def test_nothing_is_evaluated(dialect, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for code in ('__import__("pathlib").Path("planted").touch()', 'open("planted", "w")', "(lambda: open('planted', 'w'))()"):
-        for shape in ('<tool_call>{{"name": "f", "arguments": {{"a": {0}}}}}</tool_call>', "[f(a={0})]", "<tool_call>{0}</tool_call>", "```json\n{0}\n```",
-                      "{0}", "Action: f\nAction Input: {0}", "<answer>{0}</answer>", "<|python_tag|>{0}"):
+        for shape in ('<tool_call>{{"name": "f", "arguments": {{"a": {0}}}}}</tool_call>', "[f(a={0})]", "<tool_call>{0}</tool_call>",
+                      "```json\n{0}\n```", "{0}", "Action: f\nAction Input: {0}", "<answer>{0}</answer>", "<|python_tag|>{0}"):
             formats.get(dialect).parse(shape.format(code))
     assert not Path("planted").exists()
 
@@ -197,15 +201,13 @@ def test_nothing_is_evaluated(dialect, tmp_path, monkeypatch):
 # --- whether a model can carry the dialect --------------------------------------------------------------
 
 
-TURNS = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}{% for c in m.tool_calls or [] %}<tool_call>{{ c.function | tojson }}" \
-        "</tool_call>{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-TOOLED = "{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}" + TURNS
+TOOLED = "{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}" + tiny.TURNS
 UNFIT = {
     "shows nothing": "<|im_end|>",
-    "shows no tools": TURNS,
+    "shows no tools": tiny.TURNS,
     "shows no calls": TOOLED.replace("m.tool_calls", "[]"),
     "shows no results": TOOLED.replace("for m in messages", "for m in messages if m.role != 'tool'"),
-    "refuses tools": "{% if tools %}{{ raise_exception('no tools here') }}{% endif %}" + TURNS,
+    "refuses tools": "{% if tools %}{{ raise_exception('no tools here') }}{% endif %}" + tiny.TURNS,
     "refuses calls": TOOLED.replace("m.tool_calls or []", "(raise_exception('no calls here') if m.tool_calls else [])"),
     "never ends a turn": TOOLED.replace("<|im_end|>", ""),
     "is no template": "{% for",
@@ -240,7 +242,7 @@ def test_tool_tags_need_a_template_but_no_tools(tmpl):
 
 def test_without_a_system_turn_tools_go_into_the_first_request(tmpl):
     """Gemma refuses a system turn."""
-    refuses = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}" + TURNS
+    refuses = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}" + tiny.TURNS
     text = formats.get("tool_tags").render(as_example(TARGETS["one call"]), tiny.changed(tmpl, refuses))
     assert text.prompt.startswith("<|im_start|>user") and text.prompt.index("get_weather") < text.prompt.index("Wie kalt")
-    assert "<|im_start|>system" in formats.get("tool_tags").render(as_example(TARGETS["one call"]), tiny.changed(tmpl, TURNS)).prompt
+    assert "<|im_start|>system" in formats.get("tool_tags").render(as_example(TARGETS["one call"]), tiny.changed(tmpl, tiny.TURNS)).prompt
