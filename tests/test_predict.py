@@ -5,8 +5,6 @@ import shutil
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stages import generators, predict
 from stages.errors import StageError
@@ -18,17 +16,52 @@ from tests import tiny
 hf = generators.get("hf")
 
 
-# --- batches -------------------------------------------------------------------------------------------------
+# --- against the library's own loop ------------------------------------------------------------------------------
 
 
-@given(lengths=st.lists(st.integers(1, 3000), max_size=60), batch_tokens=st.integers(256, 20_000))
-def test_batches_hold_each_prompt_once_and_fit(lengths, batch_tokens):
-    made = list(hf.batches(lengths, batch_tokens))
-    assert sorted(index for batch in made for index in batch) == list(range(len(lengths)))
-    assert [lengths[index] for batch in made for index in batch] == sorted(lengths, reverse=True), "longest first"
-    for batch in made:
-        assert batch and (len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= batch_tokens)
-    assert made == list(hf.batches(lengths, batch_tokens))
+def shaped(**changes):
+    """A model with random weights whose answers end now and then."""
+    import torch
+    from transformers import MistralConfig, MistralForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(3)
+    sizes = dict(vocab_size=24, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
+                 intermediate_size=48, initializer_range=0.4)
+    if changes:
+        return MistralForCausalLM(MistralConfig(**sizes, **changes)).eval()
+    return Qwen3ForCausalLM(Qwen3Config(**sizes)).eval()
+
+
+@pytest.mark.parametrize("changes", [{}, {"sliding_window": 8}], ids=["all of the past", "a window of it"])
+@pytest.mark.parametrize("batch_tokens", [1, 100, 400, 10_000])
+@pytest.mark.parametrize("prefill", [20, 4096])
+def test_the_tokens_are_those_of_generate(changes, batch_tokens, prefill, monkeypatch):
+    import torch
+
+    from stages.generators import _greedy
+
+    monkeypatch.setattr(_greedy, "CPU_PREFILL", prefill)
+    model, ends, limit = shaped(**changes), [1, 5], 30
+    draw = torch.Generator().manual_seed(0)
+    prompts = [torch.randint(2, 24, (length,), generator=draw).tolist() for length in [3, 40, 7, 7, 22, 1, 30, 12, 13, 5, 18, 2]]
+    expected = []
+    for prompt in prompts:
+        out = model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long), max_new_tokens=limit,
+                             do_sample=False, eos_token_id=ends, pad_token_id=0)[0, len(prompt):].tolist()
+        expected.append((out[:-1], True) if out[-1] in ends else (out, False))
+    assert {len(made) for made, _ in expected} > {limit} and any(not ended for _, ended in expected), "short and cut answers"
+    shapes, forward = [], model.forward
+
+    def seen(input_ids, **options):
+        shapes.append((len(input_ids), options["attention_mask"].shape[1], input_ids.shape[1]))
+        return forward(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(model, "forward", seen)
+    made = list(_greedy.greedy(model, prompts, ends, 0, limit, batch_tokens))
+    assert sorted(place for place, _, _ in made) == list(range(len(prompts))), "each prompt once"
+    assert [(tokens, ended) for _, tokens, ended in sorted(made)] == expected
+    assert all(rows == 1 or rows * (width - limit) <= batch_tokens for rows, width, _ in shapes), "batches stay within their size"
+    assert shapes[0][1] == 40, "longest first"
 
 
 # --- a model whose answers are known: each letter is followed by the next, z by the end token -------------------

@@ -1,0 +1,105 @@
+"""Greedy decoding of many prompts with one model: rows that end leave the batch at once and waiting prompts take their place.
+
+`model.generate` runs a batch until its longest answer ends; measured on two cores with the embedded model this is 2.4 times
+faster, with the same tokens (tests/test_predict.py holds the two against each other).
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+CPU_PREFILL = 4096  # tokens of prompts that go through the model at once on a CPU: as many as its caches hold
+
+
+class Batch:
+    """The rows that are being answered: what the model has seen of each, padded on the left to one width."""
+
+    def __init__(self, model, pad: int):
+        self.model, self.pad = model, pad
+        self.rows: list[int] = []  # the prompt's place in the list, row by row
+        self.mask = self.cache = self.chosen = None
+        # layers that keep only a window of the past, or a state, can be neither padded nor cut afterwards
+        self.plain = all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
+
+    def admit(self, rows: list[int], prompts: list[list[int]]) -> None:
+        """Takes in prompts [token ids] and chooses the first token of each."""
+        parts = [(self.cache, self.mask, self.chosen)] if self.rows else []
+        per_part = CPU_PREFILL // max(map(len, prompts)) if self.plain and self.model.device.type == "cpu" else len(prompts)
+        for start in range(0, len(prompts), max(1, per_part)):
+            ids = [torch.tensor(prompt, device=self.model.device) for prompt in prompts[start:start + max(1, per_part)]]
+            mask = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True, padding_side="left")
+            cache = DynamicCache(config=self.model.config)
+            chosen = self.forward(pad_sequence(ids, batch_first=True, padding_value=self.pad, padding_side="left"), mask, cache)
+            parts.append((cache, mask, chosen))
+        width = max(mask.shape[1] for _, mask, _ in parts)
+        self.rows += rows
+        self.cache = parts[0][0]
+        for layers in zip(*(cache.layers for cache, _, _ in parts)) if len(parts) > 1 else ():
+            layers[0].keys = torch.cat([pad_left(layer.keys, width, -2) for layer in layers])
+            layers[0].values = torch.cat([pad_left(layer.values, width, -2) for layer in layers])
+        self.mask = torch.cat([pad_left(mask, width) for _, mask, _ in parts])
+        self.chosen = torch.cat([chosen for _, _, chosen in parts])
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
+        """The likeliest next token of each row; positions count from the first real token."""
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1]:]
+        out = self.model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1)
+        return out.logits[:, -1].argmax(-1)
+
+    def step(self) -> None:
+        """Shows the model the tokens that it chose and has it choose the next ones."""
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], 1)
+        self.chosen = self.forward(self.chosen[:, None], self.mask, self.cache)
+
+    def keep(self, places: list[int]) -> None:
+        """Drops all other rows, and the padding that no row needs any more."""
+        self.rows = [self.rows[place] for place in places]
+        if not places:
+            self.cache = self.mask = self.chosen = None
+            return
+        kept = torch.tensor(places, device=self.model.device)
+        self.mask, self.chosen = self.mask[kept], self.chosen[kept]
+        self.cache.batch_select_indices(kept)
+        unused = int((self.mask.sum(0) > 0).int().argmax()) if self.plain else 0
+        self.mask = self.mask[:, unused:]
+        for layer in self.cache.layers if unused else ():
+            layer.keys, layer.values = layer.keys[:, :, unused:], layer.values[:, :, unused:]
+
+
+def pad_left(values: torch.Tensor, width: int, dimension: int = -1) -> torch.Tensor:
+    """Zeros before `values` up to `width` in the last dimension or the one before it."""
+    missing = width - values.shape[dimension]
+    return torch.nn.functional.pad(values, (missing, 0) if dimension == -1 else (0, 0, missing, 0)) if missing else values
+
+
+@torch.inference_mode()
+def greedy(model, prompts: list[list[int]], ends: list[int], pad: int, limit: int, batch_tokens: int) -> Iterator[tuple[int, list[int], bool]]:
+    """(place in prompts, new token ids without the end token, whether an end token came), in the order in which answers end.
+
+    Longest prompts first, so that memory runs out at once or never; rows x width stay within batch_tokens where one row does.
+    """
+    waiting = sorted(range(len(prompts)), key=lambda place: (len(prompts[place]), -place))
+    made: list[list[int]] = [[] for _ in prompts]
+    batch = Batch(model, pad)
+    while waiting or batch.rows:
+        if waiting and (batch.plain or not batch.rows):
+            width = max(len(prompts[waiting[-1]]), batch.mask.shape[1] if batch.rows else 0)
+            free = max(batch_tokens // width, 1) - len(batch.rows)
+            if free > 0 and free >= len(batch.rows) // 8:  # each admission copies the cache: not for single rows
+                new = [waiting.pop() for _ in range(min(free, len(waiting)))]
+                batch.admit(new, [prompts[place] for place in new])
+        going = []
+        for place, (row, token) in enumerate(zip(batch.rows, batch.chosen.tolist())):
+            if token not in ends:
+                made[row].append(token)
+            if token in ends or len(made[row]) == limit:
+                yield row, made[row], token in ends
+            else:
+                going.append(place)
+        if len(going) < len(batch.rows):
+            batch.keep(going)
+        if batch.rows:
+            batch.step()
