@@ -34,7 +34,7 @@ def shaped(**changes):
 
 @pytest.mark.parametrize("changes", [{}, {"sliding_window": 8}], ids=["all of the past", "a window of it"])
 @pytest.mark.parametrize("batch_tokens", [1, 100, 400, 10_000])
-@pytest.mark.parametrize("prefill", [20, 4096])
+@pytest.mark.parametrize("prefill", [20, 2048])
 def test_the_tokens_are_those_of_generate(changes, batch_tokens, prefill, monkeypatch):
     import torch
 

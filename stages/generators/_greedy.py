@@ -1,7 +1,7 @@
 """Greedy decoding of many prompts with one model: rows that end leave the batch at once and waiting prompts take their place.
 
-`model.generate` runs a batch until its longest answer ends; measured on two cores with the embedded model this is 2.4 times
-faster, with the same tokens (tests/test_predict.py holds the two against each other).
+`model.generate` runs a batch until its longest answer ends, which one rambling row makes long for all. The tokens are the same:
+tests/test_predict.py holds the two against each other.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,26 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-CPU_PREFILL = 4096  # tokens of prompts that go through the model at once on a CPU: as many as its caches hold
+CPU_PREFILL = 2048  # tokens of prompts that go through the model at once on a CPU: as many as its caches hold
+ROOM = 64  # tokens of spare room in the cache
+
+
+class RoomyLayer(DynamicLayer):
+    """Writes a token into spare room in place of copying all that came before it."""
+
+    room = None
+
+    def update(self, key_states, value_states, *args, **kwargs):
+        if not self.is_initialized or key_states.shape[-2] > 1:
+            return super().update(key_states, value_states, *args, **kwargs)
+        length = self.keys.shape[-2]
+        # keys that are no longer the buffer's were cut, or joined with others
+        if self.room is None or self.keys.data_ptr() != self.room[0].data_ptr() or length == self.room[0].shape[-2]:
+            self.room = [torch.nn.functional.pad(states, (0, 0, 0, ROOM)) for states in (self.keys, self.values)]
+        for states, new in zip(self.room, (key_states, value_states)):
+            states[..., length, :] = new[..., 0, :]
+        self.keys, self.values = (states[..., :length + 1, :] for states in self.room)
+        return self.keys, self.values
 
 
 class Batch:
@@ -19,7 +38,7 @@ class Batch:
 
     def __init__(self, model, pad: int):
         self.model, self.pad = model, pad
-        self.rows: list[int] = []  # the prompt's place in the list, row by row
+        self.rows: list[int | None] = []  # the prompt's place in the list, row by row; None = answered
         self.mask = self.cache = self.chosen = None
         # layers that keep only a window of the past, or a state, can be neither padded nor cut afterwards
         self.plain = all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
@@ -32,6 +51,8 @@ class Batch:
             ids = [torch.tensor(prompt, device=self.model.device) for prompt in prompts[start:start + max(1, per_part)]]
             mask = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True, padding_side="left")
             cache = DynamicCache(config=self.model.config)
+            if self.plain:
+                cache.layers = [RoomyLayer() for _ in cache.layers]
             chosen = self.forward(pad_sequence(ids, batch_first=True, padding_value=self.pad, padding_side="left"), mask, cache)
             parts.append((cache, mask, chosen))
         width = max(mask.shape[1] for _, mask, _ in parts)
@@ -88,18 +109,19 @@ def greedy(model, prompts: list[list[int]], ends: list[int], pad: int, limit: in
         if waiting and (batch.plain or not batch.rows):
             width = max(len(prompts[waiting[-1]]), batch.mask.shape[1] if batch.rows else 0)
             free = max(batch_tokens // width, 1) - len(batch.rows)
-            if free > 0 and free >= len(batch.rows) // 8:  # each admission copies the cache: not for single rows
+            if free > len(batch.rows) // 8:
                 new = [waiting.pop() for _ in range(min(free, len(waiting)))]
                 batch.admit(new, [prompts[place] for place in new])
-        going = []
         for place, (row, token) in enumerate(zip(batch.rows, batch.chosen.tolist())):
+            if row is None:
+                continue
             if token not in ends:
                 made[row].append(token)
             if token in ends or len(made[row]) == limit:
                 yield row, made[row], token in ends
-            else:
-                going.append(place)
-        if len(going) < len(batch.rows):
+                batch.rows[place] = None
+        going = [place for place, row in enumerate(batch.rows) if row is not None]
+        if len(going) <= len(batch.rows) * 7 // 8:  # leaving and joining copy the cache: not for single rows
             batch.keep(going)
         if batch.rows:
             batch.step()
