@@ -20,8 +20,9 @@ from stages.console import main_guard, say
 from stages.errors import ParamsError, RowError
 from stages.files import atomic, write_json
 from stages.params import Params, load
-from stages.schema import Example, dumps
-from stages.sources import bfcl
+from stages.schema import Example, dumps, loads
+from stages.sources import bfcl, hand
+from stages.structured import KIND, derived
 
 EXCERPT = 160  # characters of a rejected row that the rejects file shows
 
@@ -42,8 +43,10 @@ def check(example: Example) -> None:
     names = [tool.name for tool in example.tools]
     if len(set(names)) != len(names):
         raise RowError("tool_twice", f"{next(n for n in names if names.count(n) > 1)!r} is offered twice")
-    if not example.calls and not (example.reply or "").strip():
+    if not example.calls and not (example.reply or "").strip() and example.labels.get("expect") != "call":
         raise RowError("no_target", "neither a call nor a reply")
+    if example.schema is not None:
+        check_answer(example)
     for tool in example.tools:
         _validator(dumps(tool.parameters))
     offered = {tool.name: tool for tool in example.tools}
@@ -58,13 +61,25 @@ def check(example: Example) -> None:
             raise RowError("arguments_against_schema", f"{call.name}: {error.message}")
 
 
+def check_answer(example: Example) -> None:
+    """Raises RowError unless the reply is the text of a JSON object that fits the schema."""
+    try:
+        value = loads(example.reply)
+    except ValueError as error:
+        raise RowError("answer_not_json", str(error)) from None
+    if not isinstance(value, dict):
+        raise RowError("answer_not_object", f"the answer is {type(value).__name__}")
+    for error in _validator(dumps(example.schema)).iter_errors(value):
+        raise RowError("answer_against_schema", error.message)
+
+
 def label(example: Example) -> dict[str, str]:
     """Labels that a source did not give: what kind of turn this is."""
     calls, roles = example.calls or [], [m["role"] for m in example.messages]
     if calls:
         kind = "single" if len(calls) == 1 else "parallel" if len({c.name for c in calls}) == 1 else "multiple"
     else:
-        kind = "answer" if "tool" in roles else "no_tool"
+        kind = KIND if example.schema is not None else "answer" if "tool" in roles else "no_tool"
     turns = "single" if roles.count("user") == 1 and "tool" not in roles else "sequential" if roles[-1] == "tool" else "context"
     return {"kind": kind, "turns": turns, **example.labels}
 
@@ -129,9 +144,9 @@ def run(params: Params) -> dict:
     cfg = params.dataset
     if cfg.path is None:
         raise ParamsError(f"dataset.path is null, but dataset.source={cfg.source} reads a file or folder: give its path.")
-    source, curator = sources.get(cfg.source), Curator(cfg.source)
+    source, curator, structured = sources.get(cfg.source), Curator(cfg.source), 0
     raws = islice(source.read(cfg), cfg.limit)
-    tests = Curator("bfcl")
+    tests, prompts = Curator("bfcl"), Curator("hand")
     with atomic("data/curated.jsonl") as out, atomic("data/rejects.jsonl") as rejects:
 
         def reject(raw, error):
@@ -140,10 +155,19 @@ def run(params: Params) -> dict:
 
         for example in curated(raws, lambda value: source.convert(value, cfg), curator, reject):
             out.write(dumps(example.to_json()) + "\n")
+            if (second := derived(example, cfg.structured)) is not None:
+                check(second)
+                out.write(dumps(second.to_json()) + "\n")
+                structured += 1
         if params.benchmark.path:
             for example in curated(bfcl.read(params.benchmark), lambda value: bfcl.convert(value, cfg), tests, reject):
                 out.write(dumps(example.to_json()) + "\n")
-    return curator.counts() | ({"benchmark": tests.counts()} if params.benchmark.path else {})
+        if params.hand.path:
+            for example in curated(hand.read(params.hand), lambda value: hand.convert(value, cfg), prompts, reject):
+                out.write(dumps(example.to_json()) + "\n")
+    apart = {"benchmark": (params.benchmark.path, tests), "hand": (params.hand.path, prompts)}
+    return (curator.counts() | ({"structured": structured} if structured else {})
+            | {name: tested.counts() for name, (path, tested) in apart.items() if path})
 
 
 @main_guard
@@ -153,8 +177,11 @@ def main() -> None:
     write_json("metrics/data/curate.json", counts)
     rejected = ", ".join(f"{reason} {count}" for reason, count in counts["rejected"].items()) or "none"
     say(f"curate: {counts['read']} rows in, {counts['kept']} kept; rejected: {rejected} (data/rejects.jsonl)")
-    if "benchmark" in counts:
-        say(f"curate: {counts['benchmark']['read']} benchmark rows in, {counts['benchmark']['kept']} kept, for test only")
+    if "structured" in counts:
+        say(f"curate: {counts['structured']} of these asked again for a JSON object (dataset.structured)")
+    for name in ("benchmark", "hand"):
+        if name in counts:
+            say(f"curate: {counts[name]['read']} {name} rows in, {counts[name]['kept']} kept, for test only")
     if counts["kept"] < params.dataset.min_kept:
         raise ParamsError(f"{counts['kept']} usable rows are fewer than dataset.min_kept ({params.dataset.min_kept}): "
                           "look into data/rejects.jsonl, or lower dataset.min_kept.")

@@ -18,9 +18,10 @@ from stages.console import StageError, main_guard, say
 from stages.files import read_jsonl, write_json, write_jsonl
 from stages.params import load
 from stages.schema import Example, Parsed
-from stages.scoring.case import score_case
-from stages.scoring.summary import share, summarise
-from stages.suites import verdict
+from stages.scoring.case import score_case, score_without_gold
+from stages.scoring.structured import score_answer
+from stages.scoring.summary import by_area, share, summarise
+from stages.suites import BALANCED, verdict
 
 
 def paired(rows: list[dict], predictions: list[dict], what: str) -> Iterator[tuple[dict, dict]]:
@@ -48,19 +49,28 @@ def _first_twice(ids: list[str]) -> str:
     return next(id for id in ids if id in seen or seen.add(id))
 
 
-def score(row: dict, prediction: dict, parse: Callable[[str], Parsed]) -> dict:
-    """One row of the cases file: what was read from the completion, and every verdict on it."""
-    parsed = parse(prediction["completion"])
+def score(row: dict, prediction: dict, parse: Callable[[str], Parsed], answer: Callable[[str], str] = str) -> dict:
+    """One row of the cases file: what was read from the completion, and every verdict on it. parse, answer: the dialect's."""
+    parsed, said = parse(prediction["completion"]), answer(prediction["completion"]).strip()
     example = Example.from_json(row["example"])
-    scores = score_case(example, parsed, example.accepted, example.labels.get("category"))
+    if example.schema is not None:
+        scores = score_answer(example, said, parsed)
+    elif example.labels.get("expect") == "call" and not example.calls:
+        scores = score_without_gold(example, parsed)
+    elif example.accepted is not None:
+        scores = score_case(example, parsed, example.accepted, example.labels["category"])
+    else:
+        scores = score_case(example, parsed)
     read = {"calls": [asdict(call) for call in parsed.calls], "reply": parsed.reply}
+    if scores.get("valid"):  # an object may look like a call
+        read = {"calls": [], "reply": said}
     return scores | read | {"finish": prediction.get("finish"), "tokens": prediction.get("tokens")}
 
 
-def figures(cases: list[dict]) -> dict:
-    """The metrics file: `summarise` and how the generation ended."""
+def figures(cases: list[dict], suite: str) -> dict:
+    """The metrics file: `summarise`, the domains of a suite that is balanced over them, and how the generation ended."""
     tokens = [case["tokens"] for case in cases if case["tokens"] is not None]
-    return summarise(cases) | {
+    return summarise(cases) | ({"areas": by_area(cases)} if suite in BALANCED else {}) | {
         "generation": {
             "tokens_mean": round(sum(tokens) / len(tokens), 2) if tokens else None,
             "cut_at_limit": share(sum(case["finish"] == "length" for case in cases), len(cases)),
@@ -74,11 +84,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("subject")
     parser.add_argument("suite")
     args = parser.parse_args(argv)
-    parse = formats.get(load().dialect).parse
+    dialect = formats.get(load().dialect)
     name = f"{args.subject}/{args.suite}"
     rows, predictions = list(read_jsonl(f"data/suites/{args.suite}.jsonl")), list(read_jsonl(f"data/predictions/{name}.jsonl"))
-    cases = [score(row, prediction, parse) for row, prediction in paired(rows, predictions, name)]
-    metrics = figures(cases)
+    cases = [score(row, prediction, dialect.parse, dialect.answer) for row, prediction in paired(rows, predictions, name)]
+    metrics = figures(cases, args.suite)
     write_jsonl(f"data/cases/{name}.jsonl", cases)
     write_json(f"metrics/{name}.json", metrics)
     right = metrics["scores"][verdict(args.suite)]

@@ -16,6 +16,7 @@ from stages import formats, template
 from stages.console import main_guard, progress, say
 from stages.errors import RowError, StageError
 from stages.files import atomic, read_json, read_jsonl, write_json
+from stages.formats._json import answered
 from stages.params import load
 from stages.schema import Call, Example, dumps
 
@@ -33,6 +34,13 @@ def check_target(example: Example, parsed) -> None:
         raise RowError("reply_reads_as_call", "the reply holds call marks")
     elif parsed.reply.split() != example.reply.split():
         raise RowError("reply_not_read_back", f"read {parsed.reply[:80]!r}")
+
+
+def check_answer(example: Example, text: str) -> None:
+    """The JSON object that a dialect's answer holds, read back, must be the gold."""
+    made, defects = answered(text)
+    if defects or json.dumps(made, sort_keys=True) != json.dumps(json.loads(example.reply), sort_keys=True):
+        raise RowError("answer_not_read_back", f"read {text[:80]!r}")
 
 
 def as_json(calls: list[Call]) -> list[tuple[str, str]]:
@@ -62,7 +70,11 @@ def formatted(examples: Iterator[Example], dialect, tmpl, max_tokens: int, rejec
             try:
                 text = dialect.render(example, tmpl)
                 end = max((t for t in tmpl.end_texts if text.completion.endswith(t)), key=len)
-                check_target(example, dialect.parse(text.completion.removesuffix(end)))
+                written = text.completion.removesuffix(end)
+                if example.schema is not None:
+                    check_answer(example, dialect.answer(written))
+                else:
+                    check_target(example, dialect.parse(written))
                 rendered.append((example, text))
             except RowError as error:
                 reject(example, error)
@@ -91,7 +103,7 @@ def main() -> None:
     tmpl, dialect, rejected, lengths = template.load(params.model), formats.get(params.dialect), Counter(), []
     dialect.fits(tmpl)
     counts = read_json("metrics/data/curate.json")
-    total = counts["kept"] + counts.get("benchmark", {"kept": 0})["kept"]
+    total = counts["kept"] + sum(counts[name]["kept"] for name in ("benchmark", "hand") if name in counts) + counts.get("structured", 0)
     with atomic("data/formatted.jsonl") as out, atomic("data/format_rejects.jsonl") as rejects, progress(total, "format") as bar:
 
         def reject(example, error):

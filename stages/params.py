@@ -29,11 +29,17 @@ class Dataset(Strict):
     path: str | None = None  # the file or folder to read; None = what the source names
     track: str  # what DVC hashes for it
     limit: Count | None = None  # read at most so many rows
+    structured: Share = 0.0  # share of the rows of one request and one call that are also asked for a JSON object instead
     min_kept: Count = 100  # fewer usable rows than this stop the run
 
 
 class Benchmark(Strict):
     path: str | None = None  # the folder of a BFCL checkout; its rows are tested on and never trained on
+    track: str  # what DVC hashes for it
+
+
+class Hand(Strict):
+    path: str | None = None  # a file of prompts; tested on and never trained on
     track: str  # what DVC hashes for it
 
 
@@ -55,6 +61,7 @@ class Split(Strict):
     # a number first: PyYAML reads 1e-01 as text
     held_out: Annotated[float | str, Field(union_mode="left_to_right")] = 0.15  # tools kept from training: a JSON list, or a share
     test: Share = 0.1  # share of the other groups (or rows) kept for test
+    structured: Annotated[float, Field(ge=0, lt=1)] = 0.0  # training rows whose answer is a JSON object, for each other training row
     valid: Annotated[int, Field(ge=0)] = 64  # rows for the loss on unseen rows during training
     train: Count | None = None  # use at most so many training rows; None = all
     train_tokens: Count | None = None  # train on rows of at most so many tokens; None = all
@@ -147,6 +154,7 @@ class Params(Strict):
     dialect: str = "native"
     dataset: Dataset
     benchmark: Benchmark
+    hand: Hand
     model: Model
     format: Format = Format()
     split: Split = Split()
@@ -180,6 +188,8 @@ class Params(Strict):
             raise ValueError("suite_sizes has no 'default': give the number of cases for suites that it does not name")
         if not self.benchmark.path and (bfcl := [name for name in self.suites if name.startswith("bfcl_")]):
             raise ValueError(f"suites has {bfcl[0]!r}, but benchmark.path is not set: use -S benchmark=bfcl")
+        if not self.hand.path and "hand" in self.suites:
+            raise ValueError("suites has 'hand', but hand.path is not set: use -S hand=file -S hand.path=FILE")
         if self.split.by == "random" and not self.split.test:
             raise ValueError("split.test is 0 with split.by=random: keep some rows for test")
         if isinstance(self.split.held_out, float) and not 0 <= self.split.held_out < 1:

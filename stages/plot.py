@@ -18,6 +18,7 @@ from stages import report, summary
 from stages.console import main_guard, say
 from stages.files import read_json, read_jsonl, write_text
 from stages.params import Params, load
+from stages.scoring.summary import summarise
 from stages.suites import verdict
 
 FIGURE = {"dpi": 150, "bbox_inches": "tight", "metadata": {"Software": None}}  # no version in the file: byte-stable
@@ -39,12 +40,19 @@ def colours(subjects: list[str]) -> dict[str, str]:
 
 
 def exact_match(cases: summary.Cases, subjects: list[str]) -> list[dict]:
-    """One row a suite and subject: rate with its 95 % interval, all in [0, 1]."""
+    """One row a suite and subject: rate with its 95 % interval, and what the fields say, all in [0, 1]; empty where it does not apply.
+
+    valid: of the cases with a call or an object, those that pass the schema.
+    """
     rows = []
     for suite, by_subject in cases.items():
         for subject, found in by_subject.items():
             rate = summary.share(sum(case[verdict(suite)] for case in found), len(found))
-            rows.append({"suite": suite, "subject": subject, "exact": rate["rate"], "low": rate["low"], "high": rate["high"], "cases": rate["n"]})
+            made = summarise(found)
+            valid = made["structured"]["fits"] if "structured" in made else made["ladder"]["schema"]
+            fields = {f"field_{name}": value for name, value in made["fields"]["micro"].items()}
+            rows.append({"suite": suite, "subject": subject, "exact": rate["rate"], "low": rate["low"], "high": rate["high"], "cases": rate["n"],
+                         "valid": valid["rate"]} | fields)
     return rows
 
 

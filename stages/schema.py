@@ -9,7 +9,8 @@ One line of `data/curated.jsonl`:
      "calls": [{"name": "get_current_weather", "arguments": {"city": "Hull"}}],
      "reply": null, "labels": {"kind": "single", "turns": "single", "domain": "weather"}}
 
-The target is either `calls` (several = parallel) or `reply` (text: no call is right), never both.
+The target is either `calls` (several = parallel) or `reply` (text: no call is right), never both. With a `schema` the reply is
+the text of a JSON object that fits it (structured output): {"schema": {"type": "object", ...}, "reply": "{\"city\": \"Hull\"}"}.
 """
 
 import json
@@ -51,6 +52,7 @@ class Example:
     group: rows made from one origin (a phrasing, a dialogue) share it; a split never parts them.
     labels: strings that suites select by: kind, turns, complexity, domain; category in a benchmark.
     accepted: a benchmark's own gold, [{FUNCTION: {PARAM: [accepted values]}}], for the bfcl verdict.
+    schema: the JSON Schema that the reply, a JSON object as text, must fit; the messages already show it.
     """
 
     id: str
@@ -62,11 +64,15 @@ class Example:
     group: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     accepted: list[dict] | None = None
+    schema: dict | None = None
 
     def to_json(self) -> dict:
         """Plain dicts that share their content with the Example (dataclasses.asdict would copy it all, slowly)."""
         calls = None if self.calls is None else [dict(vars(call)) for call in self.calls]
-        return {**vars(self), "tools": [dict(vars(tool)) for tool in self.tools], "calls": calls}
+        made = {**vars(self), "tools": [dict(vars(tool)) for tool in self.tools], "calls": calls}
+        if self.schema is None:
+            del made["schema"]  # most rows have none
+        return made
 
     @staticmethod
     def from_json(row: dict) -> "Example":

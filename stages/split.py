@@ -11,11 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from stages.console import main_guard, say
+from stages.domains import area
 from stages.errors import FileError, StageError
 from stages.files import atomic, read_json, read_jsonl, write_json
 from stages.params import Params, load
 from stages.schema import Example, dumps
-from stages.suites import pick, rank
+from stages.structured import KIND, place
+from stages.suites import BALANCED, pick, rank
 
 PARTS = ("train", "valid", "test")
 
@@ -31,6 +33,7 @@ class Row:
     offered: frozenset[str]
     labels: dict[str, str]
     tokens: int
+    area: str = ""
     part: str = ""
     why: str = ""  # why it is in no part
 
@@ -40,7 +43,7 @@ def facts(row: dict) -> Row:
     called = frozenset(call.name for call in example.calls or [])
     query = " ".join(m["content"].casefold() for m in example.messages if m["role"] == "user")
     return Row(example.id, example.group or example.id, " ".join(query.split()), called,
-               frozenset(tool.name for tool in example.tools), example.labels, row["prompt_tokens"] + row["completion_tokens"])
+               frozenset(tool.name for tool in example.tools), example.labels, row["prompt_tokens"] + row["completion_tokens"], area(example))
 
 
 def held_out_tools(rows: list[Row], held_out: str | float, seed: int) -> set[str]:
@@ -50,13 +53,14 @@ def held_out_tools(rows: list[Row], held_out: str | float, seed: int) -> set[str
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise FileError(f"{held_out} is no JSON list of tool names, which split.held_out asks for: correct it.")
         return set(names)
-    called = sorted({name for row in rows for name in row.called}, key=lambda name: rank(seed, name))
+    called = sorted({name for row in rows for name in row.called if row.labels.get("category") != "hand"}, key=lambda name: rank(seed, name))
     return set(called[: round(len(called) * held_out)])
 
 
 def assign(rows: list[Row], params: Params) -> set[str]:
     """Sets each row's part (or why it is left out) and its `tools` label; returns the held-out tools."""
     held = held_out_tools(rows, params.split.held_out, params.seed) if params.split.by == "tool" else set()
+    everything, rows = rows, [row for row in rows if row.labels["kind"] != KIND] or rows  # where all rows are, they are as any other
     for row in rows:
         marked = params.split.by == "tool" and row.labels.get("tools") == "held_out"  # the source's own word
         touched = marked or (row.called & held if row.called else row.offered & held)
@@ -74,8 +78,10 @@ def assign(rows: list[Row], params: Params) -> set[str]:
         else:
             rest.setdefault(row.id if params.split.by == "random" else row.group, []).append(row)
     fill_parts([group for _, group in sorted(rest.items(), key=lambda item: rank(params.seed, item[0]))], params)
-    in_training = {row.query for row in rows if row.part in ("train", "valid")}
-    for row in rows:
+    if len(rows) < len(everything):
+        place([row for row in everything if row.labels["kind"] == KIND], rows, params, too_long)
+    in_training = {row.query for row in everything if row.part in ("train", "valid")}
+    for row in everything:
         if row.part == "test" and row.query in in_training:
             row.part, row.why = "", "query_in_training"
     return held
@@ -118,7 +124,7 @@ SHARED = {"group": lambda r: [r.group], "query": lambda r: [r.query], "called_to
 
 
 def choose_suites(rows: list[Row], params: Params) -> dict[str, list[str]]:
-    test = [(row.id, row.labels) for row in rows if row.part == "test"]
+    test = [(row.id, {**row.labels, "area": row.area}) for row in rows if row.part == "test"]
     return {suite: pick(suite, test, params.suite_sizes.get(suite, params.suite_sizes["default"]), params.seed) for suite in params.suites}
 
 
@@ -165,6 +171,11 @@ def main() -> None:
     for suite, size in sizes.items():
         if size < (asked := params.suite_sizes.get(suite, params.suite_sizes["default"])):
             say(f"split: suite {suite} has {size} cases, fewer than the {asked} asked for; none were invented")
+    by_id = {row.id: row for row in rows}
+    for suite in params.suites:
+        if suite in BALANCED:
+            found = Counter(by_id[id].area for id in suites[suite])
+            say(f"split: suite {suite} takes in turn from {', '.join(f'{name} {found[name]}' for name in sorted(found))}")
 
 
 if __name__ == "__main__":

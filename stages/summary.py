@@ -13,7 +13,7 @@ from stages.console import StageError, main_guard, say
 from stages.files import read_jsonl, write_json
 from stages.params import load
 from stages.scoring.statistics import Comparison, compare, smallest_difference
-from stages.scoring.summary import share
+from stages.scoring.summary import share, summarise
 from stages.suites import verdict
 
 Cases = dict[str, dict[str, list[dict]]]  # suite -> subject -> rows of the cases file
@@ -62,7 +62,17 @@ def table(cases: Cases, seed: int) -> list[str]:
             interval = f"[{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
             line = f"{left} {100 * rate['rate']:5.1f}%  {interval:<14}"
             lines.append(f"{line}  {_test(tests[name])}" if name in tests else line.rstrip())
+            if "valid" in rows[0]:
+                lines.append(f"{'':<22}{_structured(rows)}")
     return lines
+
+
+def _structured(rows: list[dict]) -> str:
+    """What exact match leaves out of a structured suite."""
+    made = summarise(rows)
+    rates = [f"{name} {100 * made['structured'][key]['rate']:.1f}%" for key, name in (("valid", "valid JSON"), ("fits", "fits the schema"))]
+    fields = [f"{name} {'-' if value is None else f'{value:.3f}'}" for name, value in made["fields"]["micro"].items()]
+    return f"{', '.join(rates)}; fields: {', '.join(fields)}"
 
 
 def _test(test: Comparison) -> str:

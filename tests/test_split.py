@@ -166,7 +166,9 @@ LABELS = {
     "no_tool": {"kind": "no_tool", "turns": "single"}, "missing_value": {"kind": "missing", "turns": "single"},
     "multi_turn": {"kind": "single", "turns": "context"}, "clarification": {"kind": "single", "turns": "clarification"},
     "held_out_dialogue": {"kind": "single", "turns": "context", "tools": "held_out"}, "seen_dialogue": {"kind": "single", "turns": "context"},
-    "sequential": {"kind": "answer", "turns": "sequential"}, "context": {"kind": "single", "turns": "context"},
+    "sequential": {"kind": "single", "turns": "sequential"}, "result_reply": {"kind": "answer", "turns": "sequential"},
+    "context": {"kind": "single", "turns": "context"}, "domains": {"kind": "parallel", "turns": "single", "area": "travel"},
+    "structured": {"kind": "structured", "turns": "single"}, "hand": {"kind": "single", "turns": "single", "category": "hand"},
     **{f"bfcl_{name}": {"kind": "single", "turns": "single", "category": name}
        for name in ("simple_python", "multiple", "parallel", "parallel_multiple", "irrelevance")},
 }
@@ -176,10 +178,31 @@ LABELS = {
 def test_every_suite_holds_its_rows_and_no_others(suite):
     everything = [(name, {"tools": "seen", **labels}) for name, labels in LABELS.items()]
     assert suite in pick(suite, everything, 100, seed=0)
-    other = {"kind": "answer" if suite != "sequential" else "single", "turns": "single", "tools": "seen"}
-    other = {**other, "turns": "sequential"} if suite not in ("sequential", "multi_turn") else other
+    other = {"kind": "answer" if suite != "result_reply" else "single", "turns": "sequential", "tools": "seen"}
     assert pick(suite, [("other", other)], 100, seed=0) == []
-    assert (len([id for id in pick(suite, everything, 100, seed=0) if id.startswith("bfcl_")]) == 1) == suite.startswith("bfcl_")
+    apart = [id for id in pick(suite, everything, 100, seed=0) if id.startswith(("bfcl_", "hand"))]
+    assert apart == ([suite] if suite.startswith(("bfcl_", "hand")) else []), "a benchmark's rows and hand prompts are in their own suites alone"
+
+
+@pytest.mark.parametrize("suite", set(SUITES) - {"hand"})
+def test_no_suite_mixes_cases_with_and_without_a_call(suite):
+    """A reply is right in any words, so such cases would hide what became of the calls: once, 8 of 20 in multi_turn were."""
+    every = [(f"{kind} {turns}", {"kind": kind, "turns": turns, "complexity": complexity, "tools": tools, "area": "money", **category})
+             for kind in ("single", "parallel", "multiple", "no_tool", "missing", "answer", "structured")
+             for turns in ("single", "clarification", "sequential", "context") for complexity in ("simple", "moderate", "complex")
+             for tools in ("seen", "held_out") for category in ({}, {"category": suite.removeprefix("bfcl_")}) if not suite.startswith("bfcl_")]
+    calls = {id.split()[0] in ("single", "parallel", "multiple") for id in pick(suite, every, 10_000, seed=0)}
+    assert len(calls) == (0 if suite.startswith("bfcl_") else 1)
+
+
+def test_a_balanced_suite_takes_in_turn_and_always_the_same(capsys):
+    rows = [(f"{area}{n}", {"kind": "single", "turns": "single", "area": area})
+            for area, count in (("money", 40), ("travel", 7), ("weather", 2), ("other", 50)) for n in range(count)]
+    chosen = pick("domains", rows, 20, seed=5)
+    assert Counter(id.rstrip("0123456789") for id in chosen) == {"money": 11, "travel": 7, "weather": 2}, "no case is invented, none of no domain"
+    assert [id.rstrip("0123456789") for id in chosen[:7]] == ["money", "travel", "weather"] * 2 + ["money"]
+    assert chosen == pick("domains", random.Random(3).sample(rows, len(rows)), 20, seed=5) != pick("domains", rows, 20, seed=6)
+    assert chosen[:9] == pick("domains", rows, 9, seed=5), "a larger suite begins as a smaller one"
 
 
 # --- the stage ------------------------------------------------------------------------------------------

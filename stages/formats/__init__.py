@@ -2,6 +2,7 @@
 
 render(example, template, instructions="", shots=()) -> Rendered   prompt and gold completion as exact text
 parse(text) -> Parsed          a raw completion read back; never evaluates it
+answer(text) -> str            the words of a raw completion where no call is asked for: without what frames an answer
 fits(template) -> None         raises FormatError when the model's chat template cannot carry the dialect
 
 `parse(render(x).completion)` gives back the target of x: the table test over all members.

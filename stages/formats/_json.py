@@ -40,6 +40,31 @@ def leading(text: str, at: int = 0) -> tuple[object, int, bool]:
         return value, end, True
 
 
+def answered(text: str) -> tuple[dict | None, list[str]]:
+    """(object, defects) of an answer that should be one JSON object and nothing else; a Markdown fence around it is no defect.
+
+    The object is None where there is none, or none that can be read; the defects are names of schema.DEFECTS.
+    """
+    text = text.strip()
+    if len(text) > 6 and text.startswith("```") and text.endswith("```"):
+        inner = text[3:-3]
+        text = (inner[4:] if inner[:4].lower() == "json" else inner).strip()
+    try:
+        value = loads(text)
+        return (value, []) if isinstance(value, dict) else (None, [])
+    except ValueError:
+        pass
+    at = text.find("{")
+    if at < 0:
+        return None, []
+    try:
+        value, end, mended = leading(text, at)
+    except ValueError as error:
+        return None, ["cut_off" if isinstance(error, Ended) else "not_json"]
+    around = text[:at].strip() or text[end:].strip()
+    return value, ["mended_json"] * mended + ["prose_around"] * bool(around)
+
+
 def scan(text: str, at: int, depth: int = 0) -> tuple[object, int]:
     """(value, end) of the lenient value that starts at or after `at`.
 

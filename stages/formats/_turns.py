@@ -16,7 +16,13 @@ def target(example: Example) -> dict:
 
 
 def conversation(example: Example, instructions: str, shots: Sequence[Example]) -> list[dict]:
-    """The case's messages, with instructions as the system turn and solved examples as earlier turns."""
+    """The case's messages, with instructions as the system turn and solved examples as earlier turns.
+
+    Where a JSON object of a schema is asked for, how to call a tool is no help: such a case is shown examples of its own kind
+    alone and no instructions, which are about calls; other cases are shown none of these.
+    """
+    structured = example.schema is not None
+    instructions, shots = "" if structured else instructions, [shot for shot in shots if (shot.schema is not None) == structured]
     messages = list(example.messages)
     system = [instructions] if instructions else []
     if messages and messages[0]["role"] == "system":

@@ -72,5 +72,8 @@ def parse(text: str) -> Parsed:
     return Parsed(calls, reply, True, list(dict.fromkeys(defects + ["prose_around"] * bool(reply and calls))))
 
 
+answer = spoken
+
+
 def fits(template) -> None:
     check_fit("markdown_json", template, render, parse)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from stages.formats import Rendered
 from stages.formats._native import parse
-from stages.formats._turns import check_fit, conversation, target
+from stages.formats._turns import check_fit, conversation, spoken, target
 from stages.schema import Example
 
 
@@ -25,6 +25,9 @@ def render(example: Example, template, instructions: str = "", shots: Sequence[E
     messages = conversation(example, instructions, shots)
     tools = [tool.wrapped() for tool in example.tools] or None
     return template.turn(messages, target(example), tools)
+
+
+answer = spoken
 
 
 def fits(template) -> None:

@@ -32,5 +32,8 @@ def parse(text: str) -> Parsed:
     return _calls.parse(spoken(text))
 
 
+answer = spoken
+
+
 def fits(template) -> None:
     check_fit("pythonic", template, render, parse)

@@ -58,6 +58,10 @@ def parse(text: str) -> Parsed:
     return Parsed(parsed.calls, parsed.reply, parsed.attempted, lacking + parsed.defects)
 
 
+def answer(text: str) -> str:
+    return spoken(text).partition(CLOSE)[0]
+
+
 def fits(template) -> None:
     """Any model fits that has an end token."""
     if not template.end_texts:

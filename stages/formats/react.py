@@ -88,5 +88,12 @@ def _input(name: str | None, content: str, last: bool) -> tuple[Call | None, lis
     return call, ["mended_json"] * (mended or bare != content) + wrong
 
 
+def answer(text: str) -> str:
+    """What follows the mark of the final answer, up to the next mark; all of a text that has none."""
+    text = spoken(text)
+    _, mark, said = text.partition("Final Answer:")
+    return said[: end.start() if (end := MARK.search(said)) else len(said)] if mark else text
+
+
 def fits(template) -> None:
     check_fit("react", template, render, parse)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from stages.formats import Rendered
 from stages.formats._tags import parse, write
-from stages.formats._turns import chat, check_fit
+from stages.formats._turns import chat, check_fit, spoken
 from stages.schema import Example, Tool, dumps
 
 HOW = (
@@ -27,6 +27,9 @@ def result(content: str) -> str:
 
 def render(example: Example, template, instructions: str = "", shots: Sequence[Example] = ()) -> Rendered:
     return chat(example, template, instructions, shots, show, write, result)
+
+
+answer = spoken
 
 
 def fits(template) -> None:

@@ -9,7 +9,7 @@
 
 Values are JSON text, so that the browser shows 12345678901234567890 and 5.0 as they are. Each call of a subject
 brings the place of the gold call that the scorer paired it with (-1 = none), and each argument how it compares;
-"calls" is left out where they are gold's. "right" is by VERDICTS, and "verdicts" says which of them counts for each
+"calls" is left out where they are gold's. "right" is by VERDICTS, null where one does not apply, and "verdicts" says which of them counts for each
 suite. "accepted" are a benchmark's own values, of which gold has the first. A tool is stored once, however many cases offer it.
 """
 
@@ -87,7 +87,8 @@ def _message(message: dict) -> list[str]:
 
 def _subject(case: dict, raw: str, gold: list[Call]) -> dict:
     calls = [Call(**call) for call in case["calls"]]
-    made = {"outcome": case["outcome"], "right": [int(case[name]) for name in VERDICTS], "raw": raw}
+    right = [None if case[name] is None else int(case[name]) for name in VERDICTS]
+    made = {"outcome": case["outcome"], "right": right, "raw": raw}
     if [canonical_call(call) for call in calls] != [canonical_call(call) for call in gold]:
         made["calls"] = compared(calls, gold)
     extra = {"tokens": case["tokens"], "finish": case["finish"] if case["finish"] != "stop" else None, "defects": case["defects"],

@@ -216,7 +216,7 @@
     const right = isRight(one, place), name = data.subjects[place];
     // A benchmark may accept what is no exact match: then the outcome would contradict the mark.
     const word = right && data.verdicts[one.suite] ? "right by the benchmark" : plain(subject.outcome);
-    const verdicts = ["strict", "schema", "bfcl"].map((score, index) => `${score} ${mark(subject.right[index])}`).join(" · ");
+    const verdicts = ["strict", "schema", "bfcl"].map((score, index) => `${score} ${subject.right[index] === null ? "–" : mark(subject.right[index])}`).join(" · ");
     const notes = [data.outcomes[subject.outcome], ...(subject.defects || []).map((defect) => "defect: " + plain(defect)),
       subject.bfcl_error ? "bfcl: " + subject.bfcl_error : null].filter(Boolean).join("; ");
     const size = [subject.tokens === undefined ? null : subject.tokens + " tokens", subject.finish === "length" ? "cut at the limit" : subject.finish].filter(Boolean).join(", ");

@@ -4,6 +4,7 @@ All figures come from `stages.summary` and `stages.scoring`; here they only beco
 """
 
 from stages import summary
+from stages.domains import OTHER
 from stages.report.markup import Safe, Section, cell, count, fold, interval, join, percent, plain, section, table, tag
 from stages.scoring import decision
 from stages.scoring.outcomes import OUTCOMES, RIGHT
@@ -15,11 +16,16 @@ from stages.suites import SUITES, verdict
 SIGNS = {IMPROVED: "▲", WORSE: "▼", NOT_SHOWN: "="}
 LOOKS = {IMPROVED: "yes", WORSE: "no", NOT_SHOWN: None}  # classes of page.css: green, red, plain
 MEANING = tag("th", "meaning", scope="col", class_="words")
-NO_DOMAIN = "(no domain given)"
 SCORES = {
     "strict": "exact match: the same calls, names and values, in any order; no call where none is right",
     "schema": "the same calls under the tools' schemas: a default left out, 5 for 5.0",
     "bfcl": "the verdict of the Berkeley Function-Calling Leaderboard's checker",
+}
+
+
+STRUCTURED = {
+    "valid": ("valid JSON", "the answer is one JSON object and nothing else; a Markdown fence is taken"),
+    "fits": ("fits the schema", "and the object satisfies the schema"),
 }
 
 
@@ -148,12 +154,15 @@ def _scores(suite: str, figures: dict, subjects: list[str]) -> Safe:
         return [name, *(_rate(of(figures[subject])) for subject in subjects), cell(meaning, class_="words")]
 
     rows = [line(name, meaning, lambda f, name=name: f["scores"][name]) for name, meaning in SCORES.items()]
+    if any("structured" in found for found in figures.values()):
+        rows += [line(name, meaning, lambda f, key=key: f["structured"][key]) for key, (name, meaning) in STRUCTURED.items()]
     rows += [line(f"ladder: {name}", meaning, lambda f, name=name: f["ladder"][name]) for name, meaning in RUNGS.items()]
     rows += [
         line("function name", "gold's calls whose tool is called", lambda f: f["fields"]["function_name"]),
         line("arguments", "gold's arguments given with an equal value", lambda f: f["fields"]["arguments"]),
-        ["field F1", *(percent(figures[name]["fields"]["micro"]["f1"]) for name in subjects),
-         cell("of all (call, argument, value) triples together", class_="words")],
+        *([f"field {figure}", *(percent(figures[name]["fields"]["micro"][key]) for name in subjects),
+           cell("of all (call, argument, value) triples, or fields of objects, together", class_="words")]
+          for figure, key in (("precision", "precision"), ("recall", "recall"), ("F1", "f1"))),
         line("invented tools", "of all calls made", lambda f: f["hallucination"]["tools"]),
         line("invented arguments", "of all arguments made", lambda f: f["hallucination"]["arguments"]),
         line("invented values", "of the strings and numbers given: neither said nor a default", lambda f: f["hallucination"]["values"]),
@@ -176,22 +185,20 @@ def distinct(cases: summary.Cases) -> dict[str, list[dict]]:
 
 
 def domains(cases: summary.Cases) -> Section:
-    """The heat map: cases right by domain and subject, over all suites."""
+    """The heat map: cases right by domain (`stages.domains`) and subject, over all suites."""
     found = distinct(cases)
     subjects = list(found)
-    if not any(case["domain"] for case in found[subjects[0]]):
-        return section("domains", "Domains", tag("p", "The rows of this data set carry no domain."))
-    names = sorted({case["domain"] or NO_DOMAIN for case in found[subjects[0]]}, key=lambda name: (name == NO_DOMAIN, name))
+    names = sorted({case["area"] for case in found[subjects[0]]}, key=lambda name: (name == OTHER, name))
     rows = []
     for domain in names:
-        inside = [[case["right"] for case in found[name] if (case["domain"] or NO_DOMAIN) == domain] for name in subjects]
+        inside = [[case["right"] for case in found[name] if case["area"] == domain] for name in subjects]
         rates = [share(sum(one), len(one)) for one in inside]
         cells = [cell(percent(rate["rate"], 0), tag("small", f" {interval(rate, 0)}"), class_="heat", style=f"--share:{rate['rate']:.4f}")
                  for rate in rates]
         rows.append([plain(domain), count(rates[0]["n"]), *cells])
     head = ["domain", "n", *(name_of(name, subjects) for name in subjects)]
     note = ("Right as in the table of the suites; all of them together, a case in several suites counted once. In brackets the 95 % interval: "
-            "small n, wide interval.")
+            "small n, wide interval. The ten domains are detected by tool and by keywords (docs/suites.md); other: none was found.")
     return section("domains", "Domains", table("Share of right cases by domain and subject", head, rows, "heatmap", note))
 
 
@@ -200,6 +207,7 @@ def decisions(cases: summary.Cases) -> Section:
     tables = []
     found = distinct(cases)
     for name, rows in found.items():
+        rows = [case for case in rows if case["should_call"] is not None]
         scores = decision.scores([case["should_call"] for case in rows], [case["does_call"] for case in rows])
         lines = []
         for right in ("call", "reply"):

@@ -9,10 +9,12 @@ Rows go to `data/cases/<subject>/<suite>.jsonl`; `summary.summarise` makes the f
 
 from dataclasses import asdict, replace
 
+from stages.domains import area
 from stages.schema import Call, Example, Parsed
 from stages.scoring import bfcl, decision, fields, hallucination, outcomes, schema_match, strict, validity
 
 LABELS = ("kind", "turns", "complexity", "domain", "tools")
+EXPECTED = "expect"  # the label of a hand prompt; "call" without gold calls: any valid call is right
 MAX_DEPTH = 64  # levels of nesting; no real call comes near, and deeper ones can exhaust Python's stack
 
 
@@ -39,6 +41,7 @@ def score_case(example: Example, parsed: Parsed, gold: list[dict] | None = None,
     return {
         "id": example.id,
         **{name: example.labels.get(name) for name in LABELS},
+        "area": area(example),
         "tool": cluster(example),
         "should_call": should,
         "does_call": does,
@@ -56,6 +59,20 @@ def score_case(example: Example, parsed: Parsed, gold: list[dict] | None = None,
         "invented_values": invented.values,
         "judged_values": invented.judged_values,
     }
+
+
+def score_without_gold(example: Example, parsed: Parsed) -> dict:
+    """The row of `score_case` where a call is right and no gold is known: right is a call that its tool's schema takes."""
+    row = score_case(example, parsed)
+    if row["outcome"] in ("replied", "asked_back"):
+        outcome = "no_call"
+    elif row["outcome"] == "malformed_call":
+        outcome = outcomes.malformed(parsed)
+    else:
+        outcome = "valid_call" if validity.climbed(parsed, example.tools, True) == len(validity.RUNGS) else "invalid_call"
+    valid = outcome == "valid_call"
+    rung = validity.climbed(parsed, example.tools, valid)
+    return row | {"should_call": True, "strict": valid, "schema": valid, "bfcl": None, "bfcl_error": None, "outcome": outcome, "rung": rung}
 
 
 def cluster(example: Example) -> str:

@@ -9,8 +9,8 @@ from stages.scoring.schema_match import normal_calls
 from stages.scoring.strict import canonical
 
 OUTCOMES = {
-    "exact": "the calls are gold's",
-    "equivalent": "gold's calls under the tool's schema: a default left out, 5 for 5.0, an enum's other case",
+    "exact": "the calls (or the object) are gold's",
+    "equivalent": "gold's calls (or object) under the schema: a default left out, 5 for 5.0, an enum's other case",
     "no_call": "a reply, or nothing, where a call was right",
     **{f"malformed:{defect}": f"a call was tried: {why}" for defect, why in DEFECTS.items() if defect != "prose_around"},
     "malformed:unreadable": "a call was tried and nothing could be read from it",
@@ -25,9 +25,19 @@ OUTCOMES = {
     "asked_back": "no call was right, none was tried, and the reply asks something",
     "malformed_call": "no call was right, and one was tried that cannot be read",
     "call_where_none_was_right": "no call was right, and there is one",
+    "valid_call": "a call was right, of which no gold is known: every call names an offered tool and passes its schema",
+    "invalid_call": "a call was right, of which no gold is known: a call names no offered tool, or breaks its schema",
+    "no_object": "an object was asked for, and there is none",
+    "called_instead": "an object was asked for, and a tool is called",
+    "broken_object": "an object was asked for, and a plain JSON reader cannot take it",
+    "words_around_object": "an object was asked for and is there, among other words",
+    "against_schema": "an object that breaks its schema",
+    "missing_field": "an object of the schema, a field left out",
+    "extra_field": "an object of the schema, a field too many",
+    "wrong_field": "an object of the schema, another value",
 }
 # Outcomes that count as right, under `schema`.
-RIGHT = frozenset({"exact", "equivalent", "replied", "asked_back"})
+RIGHT = frozenset({"exact", "equivalent", "replied", "asked_back", "valid_call"})
 _MARKS = ("?", "\uff1f", "\u061f")  # question marks: Latin, full-width, Arabic
 _JSON_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 
@@ -40,8 +50,8 @@ def outcome(example: Example, parsed: Parsed, pairs: list[Pair], strict: bool, s
     if strict or schema:
         return "exact" if strict else "equivalent"
     if not calls:
-        return _malformed(parsed) if parsed.attempted else "no_call"
-    if len(calls) < len(gold) and (lost := _malformed(parsed)) != "malformed:unreadable":
+        return malformed(parsed) if parsed.attempted else "no_call"
+    if len(calls) < len(gold) and (lost := malformed(parsed)) != "malformed:unreadable":
         return lost  # a broken block is why a call is missing
     if len(pairs) < min(len(gold), len(calls)):
         return "wrong_tool"
@@ -61,7 +71,8 @@ def _without_gold(parsed: Parsed) -> str:
     return "asked_back" if any(mark in parsed.reply for mark in _MARKS) else "replied"
 
 
-def _malformed(parsed: Parsed) -> str:
+def malformed(parsed: Parsed) -> str:
+    """The outcome of a call that was tried and cannot be read."""
     how = next((name for name in DEFECTS if name in parsed.defects and f"malformed:{name}" in OUTCOMES), "unreadable")
     return f"malformed:{how}"
 

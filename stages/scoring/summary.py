@@ -21,27 +21,45 @@ DIGITS = 6  # of every figure: enough for any test, and stable in a diff
 def summarise(cases: list[dict]) -> dict:
     """All figures of the rows of `score_case`; a rate over no cases is None.
 
-    scores are over all cases. ladder, fields: over those where a call is right, with micro = over all
-    triples together and macro = the mean over cases. hallucination: tools of all calls, arguments
+    scores are over all cases to which they apply. ladder, fields: over those where a call is right, with
+    micro = over all triples together and macro = the mean over cases. hallucination: tools of all calls, arguments
     of all arguments, values of all strings and numbers in them. decision: call or no call. The
     Wilson interval takes its n as independent, which the calls and values of one case are not quite.
     """
     calling = [case for case in cases if case["should_call"]]
+    counted = [case for case in cases if case["field_f1"] is not None]  # those with gold calls or a gold object
+    structured = [case for case in cases if "valid" in case]
+    deciding = [case for case in cases if case["should_call"] is not None]
     return {
         "cases": len(cases),
-        "scores": {name: share(sum(case[name] for case in cases), len(cases)) for name in ("strict", "schema", "bfcl")},
-        "fields": _fields(calling),
+        "scores": {name: _score(cases, name) for name in ("strict", "schema", "bfcl")},
+        **({"structured": {name: _score(structured, name) for name in ("valid", "fits")}} if structured else {}),
+        "fields": _fields(counted),
         "ladder": {
             name: share(sum(case["rung"] >= height for case in calling), len(calling))
             for height, name in enumerate(RUNGS, 1)
         },
         "hallucination": _hallucination(cases),
         "decision": _rounded(
-            decision.scores([case["should_call"] for case in cases], [case["does_call"] for case in cases])
+            decision.scores([case["should_call"] for case in deciding], [case["does_call"] for case in deciding])
         ),
         "outcomes": _counts((case["outcome"] for case in cases), OUTCOMES),
         "defects": _counts((name for case in cases for name in set(case["defects"])), DEFECTS),
     }
+
+
+def by_area(cases: list[dict]) -> dict[str, dict]:
+    """{area: {"cases", "strict": share, "field_f1": micro F1}} of the rows of `score_case`."""
+    areas = sorted({case["area"] for case in cases})
+    parts = {name: [case for case in cases if case["area"] == name] for name in areas}
+    return {name: {"cases": len(part), "strict": _score(part, "strict"),
+                   "field_f1": _fields([case for case in part if case["field_f1"] is not None])["micro"]["f1"]} for name, part in parts.items()}
+
+
+def _score(cases: list[dict], name: str) -> dict:
+    """The share that a verdict finds right, of the cases to which it applies."""
+    found = [case[name] for case in cases if case[name] is not None]
+    return share(sum(found), len(found))
 
 
 def share(k: int, n: int) -> dict:

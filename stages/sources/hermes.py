@@ -4,12 +4,13 @@
      {"from": "gpt", "value": "<tool_call>\\n{\\"arguments\\": {...}, \\"name\\": \\"f\\"}\\n</tool_call>"},
      {"from": "tool", "value": "<tool_response>\\n{...}\\n</tool_response>"}], "tools": "[...]", "category": "...", "task": "..."}
 
-Some rows write Python literals within the tags; they are read and labelled `json: mended`. JSON-mode rows ask for an object of a
-given schema: an Example has no place for that, so they are rejected as structured_output.
+Some rows write Python literals within the tags; they are read and labelled `json: mended`. JSON-mode rows show a schema between
+<schema> tags in the system turn, and each answer is an object of it: these are Examples of structured output, without tools.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from stages.errors import RowError
 from stages.formats._json import read as read_json
@@ -17,7 +18,8 @@ from stages.schema import Call, Example, loads
 from stages.sources import TEXT, Raw, _hub, objects, shape, shaped
 from stages.sources._entries import call, entries, examples, tool, turn
 
-FILES = ("func-calling-singleturn.json", "func-calling.json", "glaive-function-calling-5k.json")
+FILES = ("func-calling-singleturn.json", "func-calling.json", "glaive-function-calling-5k.json", "json-mode-singleturn.json",
+         "json-mode-agentic.json")
 SHAPE = shape(conversations=objects(**{"from": {"enum": ["system", "human", "gpt", "tool"]}, "value": TEXT}))
 CALL, RESPONSE = re.compile(r"</?tool_call>"), re.compile(r"</?tool_response>")
 
@@ -30,7 +32,7 @@ def convert(value, cfg) -> list[Example]:
     row = shaped(value, SHAPE)
     system = row["conversations"][0]["value"] if row["conversations"] and row["conversations"][0]["from"] == "system" else ""
     if "<schema>" in system:
-        raise RowError("structured_output", "a JSON-mode row: its answer is an object of a schema, neither a call nor a reply")
+        return _json_mode(row["conversations"], system)
     shown = _between(system, "<tools>", "</tools>")
     listed = row["tools"] if row.get("tools") else shown
     tools, turns, mended = [tool(entry) for entry in (_read_list(listed) if isinstance(listed, str) else entries(listed, "tools"))], [], False
@@ -53,6 +55,20 @@ def convert(value, cfg) -> list[Example]:
             turns.append(turn("assistant", outside, calls))
     labels = {"json": "mended"} if mended else {}
     return examples("hermes", turns, tools, labels)
+
+
+def _json_mode(conversations: list[dict], system: str) -> list[Example]:
+    """Each answer as structured output; the system turn, which shows the schema, is kept as it is."""
+    shown = _between(system, "<schema>", "</schema>")
+    try:
+        schema, _ = read_json(shown)
+    except ValueError as error:
+        raise RowError("schema_not_json", str(error)) from None
+    if not isinstance(schema, dict):
+        raise RowError("schema_not_json", f"the schema is {type(schema).__name__}")
+    roles = {"system": "system", "human": "user", "gpt": "assistant", "tool": "tool"}
+    turns = [turn(roles[one["from"]], one["value"]) for one in conversations]
+    return [replace(example, schema=schema) for example in examples("hermes", turns, [])]
 
 
 def _between(text: str, opening: str, closing: str) -> str:
