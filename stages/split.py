@@ -17,7 +17,7 @@ from stages.files import atomic, read_json, read_jsonl, write_json
 from stages.params import Params, load
 from stages.schema import Example, dumps
 from stages.structured import KIND, place
-from stages.suites import BALANCED, pick, rank
+from stages.suites import BALANCED, SUITES, pick, rank
 
 PARTS = ("train", "valid", "test")
 
@@ -128,6 +128,12 @@ def choose_suites(rows: list[Row], params: Params) -> dict[str, list[str]]:
     return {suite: pick(suite, test, params.suite_sizes.get(suite, params.suite_sizes["default"]), params.seed) for suite in params.suites}
 
 
+def available(rows: list[Row], params: Params) -> dict[str, int]:
+    """How many test rows there are for each suite, asked for or not; suites without any are left out."""
+    test = [(row.id, {**row.labels, "area": row.area}) for row in rows if row.part == "test"]
+    return {suite: count for suite in SUITES if (count := len(pick(suite, test, len(test), params.seed)))}
+
+
 def write(rows: list[Row], suites: dict[str, list[str]]) -> None:
     shutil.rmtree("data/suites", ignore_errors=True)  # a suite that is no longer asked for leaves no file
     by_id = {row.id: row for row in rows}
@@ -165,7 +171,7 @@ def main() -> None:
     sizes = {suite: len(ids) for suite, ids in suites.items()}
     write_json("metrics/data/split.json", {
         "by": params.split.by, **{part: counts[part] for part in PARTS}, "held_out_tools": len(held), "left_out": left_out(rows),
-        **overlaps(rows), "suites": sizes})
+        **overlaps(rows), "suites": sizes, "available": available(rows, params)})
     say(f"split: {len(rows)} rows in, {counts['train']} train, {counts['valid']} valid, {counts['test']} test, {counts['']} left out "
         f"(metrics/data/split.json); suites: {', '.join(f'{name} {size}' for name, size in sizes.items())}")
     for suite, size in sizes.items():

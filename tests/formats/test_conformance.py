@@ -65,6 +65,9 @@ def cases() -> list[Example]:
             add(f"next call after a result, {name}, {kind}", [ASK, calling([one], as_text), result], [two])
             add(f"parallel results, {name}, {kind}", [ASK, calling([one, two], as_text), result, result], reply="Both are done.")
             add(f"second request, {name}, {kind}", [ASK, calling([one], as_text), result, {"role": "assistant", "content": "Cold."}, ASK], [one])
+    for name, arguments in {**VALUES, "like a call": {"name": "get_weather", "arguments": {"city": "Hull"}}}.items():
+        made.append(Example(f"an object, {name}", "test", [{"role": "system", "content": "Answer in JSON."}, ASK], [], None,
+                            json.dumps(arguments, ensure_ascii=False), schema={"type": "object"}))
     add("reply", [ASK], reply="I cannot know that.\n\n- It's \"far\"\n- Łódź 😀")
     add("reply to a reply", [ASK, {"role": "assistant", "content": "Where?"}, ASK], reply="Ah.")
     return made
@@ -94,7 +97,7 @@ def test_each_template_and_dialect(name, dialect):
 
 def test_the_matrix_holds_every_template_and_every_kind_of_case():
     assert len(NAMES) >= 40 and NATIVE | set(NO_CHAT) | ONE_CALL <= set(NAMES)
-    assert len(cases()) == len(VALUES) * 11 + 2
+    assert len(cases()) == len(VALUES) * 12 + 3
 
 
 @pytest.mark.parametrize("name", ["llama3_2", "gptoss"])

@@ -52,6 +52,9 @@ def example(id: str, suite: str, rng: random.Random, offered: list[dict]) -> dic
         messages = [*asked, first, result, {"role": "user", "content": f"and {city} again, twice?"}]
         made |= {"messages": messages, "labels": labels | {"turns": "context", "kind": "parallel"}}
         return made | {"calls": [call, {"name": offered[0]["name"], "arguments": {"city": rng.choice(CITIES)}}]}
+    if suite == "structured":
+        made |= {"tools": [], "schema": {"title": tool["name"], **tool["parameters"]}, "reply": json.dumps(call["arguments"], ensure_ascii=False)}
+        return made | {"labels": labels | {"kind": "structured"}}
     if suite.startswith("bfcl_"):  # the benchmark accepts more than one spelling
         options = {name: [value] for name, value in call["arguments"].items()} | {"city": [city, city.upper()]}
         made |= {"accepted": [{tool["name"]: options}], "labels": labels | {"category": suite.removeprefix("bfcl_")}}
@@ -63,6 +66,8 @@ def completion(example: dict, right: bool, rng: random.Random) -> str:
     calls = json.loads(json.dumps(example["calls"] or []))
     if right:
         return write_calls(calls) if calls else example["reply"]
+    if "schema" in example:
+        return rng.choice([example["reply"][:-1], f"Here: {example['reply']}", '{"city": 5}', '{"city": "Rome"}', *HOSTILE])
     if not calls:
         return write_calls([{"name": example["tools"][0]["name"], "arguments": {"city": rng.choice(CITIES)}}])
     first = calls[0]["arguments"]

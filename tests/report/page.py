@@ -13,7 +13,7 @@ from stages.files import read_json
 from tests.report import made_up
 
 ROOT = Path(__file__).parents[2]
-SIZES = {"held_out": 160, "no_tool": 80, "multi_turn": 80, "bfcl_multiple": 40}
+SIZES = {"held_out": 160, "no_tool": 80, "multi_turn": 80, "bfcl_multiple": 40, "structured": 40}
 RAW = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 

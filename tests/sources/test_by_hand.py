@@ -210,8 +210,22 @@ def test_hermes_a_system_turn_without_tools_is_kept():
     assert made.messages[0] == {"role": "system", "content": "Be brief."} and made.tools == []
 
 
+def json_mode(*answers: str, schema='{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}') -> dict:
+    turns = [turn for answer in answers for turn in (("human", "Where is it?"), ("gpt", answer))]
+    return hermes(*turns, tools=None, system=f"Answer in JSON within the <schema> below:\n<schema>\n{schema}\n</schema>")
+
+
+def test_hermes_json_mode_is_structured_output():
+    (made,) = convert("hermes", json_mode('{\n  "city": "Rome"\n}'))
+    assert made.schema["required"] == ["city"] and made.tools == [] and made.calls is None and json.loads(made.reply) == {"city": "Rome"}
+    assert made.labels["kind"] == "structured" and "<schema>" in made.messages[0]["content"], "the schema is shown as the data set shows it"
+    assert convert("hermes", json_mode('{"city": "Rome"}', schema="{'type': 'object'}"))[0].schema == {"type": "object"}, "Python literals are read"
+    assert [one.reply for one in convert("hermes", json_mode('{"city": "Rome"}', '{"city": "Milan"}'))] == ['{"city": "Rome"}', '{"city": "Milan"}']
+
+
 HERMES_FAULTS = {
-    "structured_output": hermes(("human", "x"), ("gpt", '{"a": 1}'), system="Answer in JSON. <schema>{}</schema>"),
+    "schema_not_json": json_mode("{}", schema="{type: "), "answer_not_json": json_mode("In Rome."), "answer_not_object": json_mode('["Rome"]'),
+    "answer_against_schema": json_mode('{"city": 5}'), "bad_tool_schema": json_mode("{}", schema='{"type": "objet"}'),
     "unbalanced_tags": hermes(("human", "x"), ("gpt", "<tool_call>\n" + GOOD)),
     "call_not_json": hermes(("human", "x"), ("gpt", tagged("get_weather()"))),
     "call_without_name": hermes(("human", "x"), ("gpt", tagged('{"arguments": {}}'))),
@@ -229,12 +243,12 @@ def test_hermes_faults(fault):
 # --- any rows -------------------------------------------------------------------------------------------
 
 ROWS = {"xlam": xlam(), "glaive": glaive(OFFER + json.dumps(WEATHER), "USER: x", called('{"city": "Rome"}')),
-        "hermes": hermes(("human", "Rome?"), ("gpt", tagged(GOOD)))}
+        "hermes": hermes(("human", "Rome?"), ("gpt", tagged(GOOD))), "json_mode": json_mode('{"city": "Rome"}')}
 KEYS = ["query", "tools", "answers", "name", "arguments", "parameters", "properties", "type", "system", "chat",
         "conversations", "from", "value", "function"]
 
 
-@pytest.mark.parametrize("source", ROWS)
+@pytest.mark.parametrize("source", ["xlam", "glaive", "hermes"])
 @settings(max_examples=200, deadline=None)
 @given(value=anything(KEYS))
 def test_anything_is_converted_or_refused(source, value):
@@ -244,4 +258,4 @@ def test_anything_is_converted_or_refused(source, value):
 @pytest.mark.parametrize("source", ROWS)
 def test_damaged_rows_are_converted_or_refused(source):
     for seed in range(300):
-        only_row_errors(sources.get(source).convert, damaged(ROWS[source], seed), CFG)
+        only_row_errors(sources.get("hermes" if source == "json_mode" else source).convert, damaged(ROWS[source], seed), CFG)

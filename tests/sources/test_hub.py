@@ -57,7 +57,7 @@ def test_a_file_may_be_named_and_hermes_has_several(hub):
     rows = [{"id": "a", "conversations": [{"from": "human", "value": "x"}, {"from": "gpt", "value": "y"}], "tools": "[]"}]
     for file in sources.get("hermes").FILES:
         put("some/hermes", file, rows)
-    assert len(read("hermes", f"hf://some/hermes@{REVISION}")) == 3
+    assert len(read("hermes", f"hf://some/hermes@{REVISION}")) == 5
     assert len(read("hermes", f"hf://some/hermes@{REVISION}/func-calling.json")) == 1
     assert [files for _, files, _ in asked] == [[file] for file in sources.get("hermes").FILES] + [["func-calling.json"]]
     raw = read("hermes", f"hf://some/hermes@{REVISION}/func-calling.json")[0]
