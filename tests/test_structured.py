@@ -48,16 +48,14 @@ def test_what_is_no_object_of_the_schema_is_refused(reply, reason):
 
 
 def test_the_gate_proves_such_rows(tmpl, monkeypatch):
-    gate = lambda: list(format.formatted(iter([derived(ORIGIN, 1.0)]), formats.get("native"), tmpl, 512, refused.append_error))  # noqa: E731
+    native, refused = formats.get("native"), []
 
-    class Refused(list):
-        def append_error(self, example, error):
-            self.append(error.reason)
+    def gate() -> list[dict]:
+        return list(format.formatted(iter([derived(ORIGIN, 1.0)]), native, tmpl, 512, lambda example, error: refused.append(error.reason)))
 
-    refused = Refused()
     (row,) = gate()
     assert row["completion"] == '{"city": "Hull"}<|im_end|>' and "<tools>" not in row["prompt"] and not refused
-    monkeypatch.setattr(formats.get("native"), "answer", lambda text: text[:-1])
+    monkeypatch.setattr(native, "answer", lambda text: text[:-1])
     assert gate() == [] and refused == ["answer_not_read_back"]
 
 
@@ -73,28 +71,21 @@ def test_each_case_is_shown_examples_of_its_own_kind(tmpl):
 # --- the stages ---------------------------------------------------------------------------------------------
 
 
-def run(folder, model, **changes) -> dict:
+def run(folder, model, share: float, **changes) -> dict:
     tiny.write_lines(folder / "tiny/rows.jsonl", tiny.messages_rows())
     (folder / "tiny/held_out.json").write_text(json.dumps(tiny.HELD_OUT))
-    tiny.write_params(folder, **{"model.name": str(model), "suites": ["held_out"], **changes})
-    raw = tiny.yaml.safe_load((folder / "params.yaml").read_text())
-    raw["dataset"]["structured"] = changes.get("share", 0.0)
-    (folder / "params.yaml").write_text(tiny.yaml.safe_dump(raw))
+    dataset = {"source": "local", "path": "tiny/rows.jsonl", "track": "tiny/rows.jsonl", "limit": None, "min_kept": 40, "structured": share}
+    tiny.write_params(folder, **{"model.name": str(model), "suites": ["held_out"], "dataset": dataset, **changes})
     for stage in (curate, format, split):
         stage.main()
-    return read_json(folder / "metrics/data/split.json")
-
-
-def settings(share: float, **changes) -> dict:
-    dataset = {"source": "local", "path": "tiny/rows.jsonl", "track": "tiny/rows.jsonl", "limit": None, "min_kept": 40, "structured": share}
-    return {"dataset": dataset, "share": share, **changes}
+    return read_json("metrics/data/split.json")
 
 
 def test_the_split_of_all_other_rows_is_the_same_with_and_without(folder, model, capsys):
-    run(folder, model, **settings(0.0))
+    run(folder, model, 0.0)
     before = {part: (folder / f"data/split/{part}.jsonl").read_bytes() for part in ("train", "valid")}
     tested = list(read_jsonl("data/split/test.jsonl"))
-    counts = run(folder, model, **settings(1.0, suites=["held_out", "structured"]))
+    counts = run(folder, model, 1.0, suites=["held_out", "structured"])
     assert before == {part: (folder / f"data/split/{part}.jsonl").read_bytes() for part in before}, "the same bytes: nothing is trained again"
     test = list(read_jsonl("data/split/test.jsonl"))
     others = [row for row in test if row["example"]["labels"]["kind"] != KIND]
@@ -107,8 +98,8 @@ def test_the_split_of_all_other_rows_is_the_same_with_and_without(folder, model,
 
 
 def test_a_share_of_them_trains_when_asked(folder, model):
-    plain = run(folder, model, **settings(1.0))
-    counts = run(folder, model, **settings(1.0, **{"split.structured": 0.25}))
+    plain = run(folder, model, 1.0)
+    counts = run(folder, model, 1.0, **{"split.structured": 0.25})
     rows = list(read_jsonl("data/split/train.jsonl"))
     objects = [row for row in rows if row["example"]["labels"]["kind"] == KIND]
     assert counts["train"] == len(rows) == plain["train"] + len(objects) and len(objects) == round(0.25 * plain["train"])
