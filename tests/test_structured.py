@@ -121,7 +121,8 @@ def test_rows_of_their_own_are_parted_by_share(folder):
     mixed = [line(f"r{n}", "no_tool") for n in range(100)] + objects
     for rows, trained, tested in ((mixed, 18, 8), (objects, 28, 8)):
         write_jsonl("data/formatted.jsonl", rows)
-        tiny.write_params(folder, **{"split.held_out": 0.0, "split.test": 0.2, "split.valid": 4, "split.structured": 18 / 76, "suites": ["structured"]})
+        changes = {"held_out": 0.0, "test": 0.2, "valid": 4, "structured": 18 / 76}
+        tiny.write_params(folder, suites=["structured"], **{f"split.{key}": value for key, value in changes.items()})
         split.main()
         parts = {part: [row["id"] for row in read_jsonl(f"data/split/{part}.jsonl") if row["id"].startswith("o")] for part in ("train", "test")}
         assert (len(parts["train"]), len(parts["test"])) == (trained, tested)

@@ -115,7 +115,8 @@ def test_figures_keep_calls_and_objects_apart():
     assert made["fields"]["micro"] == {"precision": round(10 / 12, 6), "recall": 0.625, "f1": round(20 / 28, 6)}
     assert made["fields"]["function_name"]["rate"] is None and made["ladder"]["block"]["n"] == 0
     assert sum(value for key, value in made["decision"].items() if key.endswith("_right")) == 0
-    calls = evaluate.score({"example": {"id": "b", "source": "test", "messages": [], "tools": [], "reply": "No."}}, {"completion": "No."}, NATIVE.parse)
+    replying = {"example": {"id": "b", "source": "test", "messages": [], "tools": [], "reply": "No."}}
+    calls = evaluate.score(replying, {"completion": "No."}, NATIVE.parse, NATIVE.answer)
     both = summarise([*objects, calls])
     assert "structured" not in summarise([calls]) and both["structured"] == made["structured"]
     assert both["scores"]["bfcl"]["n"] == 1 and both["decision"]["reply_when_reply_right"] == 1
