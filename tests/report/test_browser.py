@@ -69,7 +69,7 @@ def test_filters(opened, page):
     def right(case: dict, subject: int) -> int:
         return case["subjects"][subject]["right"][data["verdicts"][case["suite"]]]
 
-    assert data["verdicts"] == [0, 0, 0, 2]
+    assert data["verdicts"] == [0, 0, 0, 2, 0]
     assert choose(opened, suite="1") == count(lambda case: case["suite"] == 1)
     assert choose(opened, suite="", kind="parallel") == count(lambda case: case["kind"] == "parallel")
     assert choose(opened, kind="", subject=str(tuned), outcome="wrong_value") == count(lambda c: c["subjects"][tuned]["outcome"] == "wrong_value") > 0
@@ -81,7 +81,7 @@ def test_filters(opened, page):
     assert choose(opened, compare=f"{tuned}-") == worse
     tool = next(case["gold"][0][0] for case in cases if "gold" in case)
     assert choose(opened, compare="", tool="=" + tool) == count(lambda case: any(call[0] == tool for call in case.get("gold", ())))
-    assert choose(opened, tool="=none") == SIZES["no_tool"]
+    assert choose(opened, tool="=none") == SIZES["no_tool"] + SIZES["structured"]
     assert 0 < choose(opened, tool="", text="KYOTO next") < len(cases)
     assert choose(opened, text="no such words anywhere") == 0
     assert opened.run("document.getElementById('case').textContent") == ""
@@ -97,7 +97,7 @@ def test_keys(opened):
     for key in ("ArrowDown", "ArrowDown", "ArrowUp", "End", "Home", "PageDown"):
         opened.press(key)
         shown.append(opened.run(title))
-    last, final = sum(SIZES.values()), f"bfcl_multiple-{SIZES['bfcl_multiple'] - 1:04d}"
+    last, final = sum(SIZES.values()), f"structured-{SIZES['structured'] - 1:04d}"
     assert shown == ["held_out-0001", "held_out-0002", "held_out-0001", final, "held_out-0000", "held_out-0010"]
     assert opened.run("document.getElementById(document.activeElement.getAttribute('aria-activedescendant')).getAttribute('aria-selected')") == "true"
     assert opened.run("getComputedStyle(document.getElementById('list')).outlineStyle") == "solid"
@@ -120,6 +120,13 @@ def test_difference_to_gold_is_marked(opened):
     assert "no call is right here" in opened.run("document.getElementById('case').textContent")
     opened.run("document.querySelectorAll('#case details').forEach(one => { one.open = true; }); new Promise(done => setTimeout(done, 50))")
     assert '"properties"' in opened.run("document.querySelector('#case details pre').textContent")
+
+
+def test_a_structured_case_has_no_benchmark_verdict(opened):
+    assert choose(opened, suite="4", subject="0", outcome="against_schema") > 0
+    words = opened.run("document.querySelector('.subjects > section').textContent")
+    assert "against schema" in words and "strict ✗ · schema ✗ · bfcl –" in words
+    choose(opened, suite="", subject="", outcome="")
 
 
 def test_a_benchmark_goes_by_its_own_verdict(opened):

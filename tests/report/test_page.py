@@ -32,7 +32,8 @@ def test_figures_are_those_of_the_scorers(page, monkeypatch):
         for test in summary.comparisons(by_subject, verdict(suite), params().seed).values():
             assert f"{100 * test.difference:+.1f} [{100 * test.low:+.1f}, {100 * test.high:+.1f}]" in text
             assert f"{results.SIGNS[test.word]} {test.word}" in text
-    for words in ("duplicate: 20", "5,000", "6.6 % of all", "54,321", "step 1", "1,630", "33.3 %", "train.lora.rank"):
+    for words in ("duplicate: 20", "5,000", "6.6 % of all", "54,321", "step 1", "1,630", "33.3 %", "train.lora.rank",
+                  "valid JSON", "fits the schema", "field recall"):
         assert words in text, words
 
 
@@ -82,8 +83,11 @@ def test_case_data(page, monkeypatch):
     data = json.loads(Reader(page.read_text(encoding="utf-8")).scripts[0])
     assert len(data["cases"]) == sum(SIZES.values())
     assert len(data["tools"]) == len({tool["name"] for tool in data["tools"]}) <= 40
-    assert all(case["gold"] for case in data["cases"] if data["suites"][case["suite"]] != "no_tool")
+    assert all(case["gold"] for case in data["cases"] if data["suites"][case["suite"]] not in ("no_tool", "structured"))
     assert {"12345678901234567890"} == {dict(case["gold"][0][1])["account"] for case in data["cases"] if "gold" in case}
+    objects = [case for case in data["cases"] if data["suites"][case["suite"]] == "structured"]
+    assert all(json.loads(case["reply"])["city"] and not case["tools"] for case in objects) and len(objects) == SIZES["structured"]
+    assert {subject["right"][2] for case in objects for subject in case["subjects"]} == {None}, "the benchmark's verdict does not apply"
     assert page.stat().st_size < 3000 * len(data["cases"]) + 200_000
 
 
@@ -139,11 +143,11 @@ def test_one_subject_no_domain_and_no_picture(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cases = made_up.write(tmp_path, {"held_out": 12}, {"tuned": 0.5})
     for row in cases["held_out"]["tuned"]:
-        row["domain"] = None
+        row["area"] = "other"
     Path("plots/loss.png").unlink()
     report.write(params(subjects=["tuned"]), cases, read_json("models/log/mask.json"))
     text = Reader(Path("report.html").read_text(encoding="utf-8")).text
-    assert "carry no domain" in text and "The picture plots/loss.png was not made." in text
+    assert "other 12 " in text and "The picture plots/loss.png was not made." in text
 
 
 def test_files_that_do_not_fit_or_are_missing(tmp_path, monkeypatch):
