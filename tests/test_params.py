@@ -116,6 +116,8 @@ CONFLICTS = [
     ({"split.by": "random", "split.test": 0}, "split.test is 0 with split.by=random"),
     ({"split.held_out": 1.0}, "split.held_out is 1.0"),
     ({"split.held_out": -0.5}, "split.held_out is -0.5"),
+    ({"suites": ["held_out", "hand"]}, "suites has 'hand', but hand.path is not set"),
+    ({"split.structured": 1.0}, "split.structured is 1.0"),
     ({"train.lora.dora": True, "model.quantize": "nf4", "train.lora.dropout": 0.1}, "DoRA over 4-bit layers takes dropout 0"),
     ({"predict.max_new_tokens": 512}, "predict.max_new_tokens is 512: it must be below model.max_tokens (512)"),
 ]

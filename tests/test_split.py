@@ -270,3 +270,21 @@ def test_what_cannot_be_split_ends_in_one_sentence(folder, rows, changes, words)
         run(rows, **changes)
     assert words in str(error.value) and "\n" not in str(error.value)
     assert not (folder / "data/split").exists() and not (folder / "metrics").exists()
+
+
+def test_what_a_balanced_suite_took_is_said_and_what_others_could_have_is_counted(folder, capsys):
+    rows = [row(f"r{n}", ["tool_1"], domain=("weather", "finance", "nothing known")[n % 3]) for n in range(300)]
+    counts = run(rows, suites=["domains"], suite_sizes={"default": 15}, **{"split.held_out": 0.0, "split.test": 0.2})
+    assert "suite domains takes in turn from money 8, weather 7" in capsys.readouterr().out
+    assert counts["available"]["single"] == counts["test"] == 60 and counts["available"]["domains"] < 60 and "parallel" not in counts["available"]
+
+
+def test_hand_prompts_are_tested_on_and_change_nothing_else(folder):
+    hand = [row(f"h{n}", [f"hand_tool_{n}"], category="hand") for n in range(9)]
+    plain = run(many())
+    before = {part: ids(f"data/split/{part}.jsonl") for part in split.PARTS}
+    counts = run(many() + hand, suites=["held_out", "hand"], hand={"path": "prompts.jsonl", "track": "prompts.jsonl"})
+    after = {part: ids(f"data/split/{part}.jsonl") for part in split.PARTS}
+    assert after == {**before, "test": [*before["test"], *(one["id"] for one in hand)]} and counts["held_out_tools"] == plain["held_out_tools"]
+    chosen = ids("data/suites/hand.jsonl")
+    assert len(chosen) == 6 and set(chosen) <= {one["id"] for one in hand}
