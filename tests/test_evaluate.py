@@ -100,3 +100,16 @@ def test_suites_that_cannot_be_scored(folder):
 def test_a_missing_file_is_named(folder):
     with pytest.raises(SystemExit, match="data/predictions/base/held_out.jsonl does not exist"):
         evaluate.main(["base", "held_out"])
+
+
+def test_a_balanced_suite_has_its_figures_by_domain(folder):
+    rows = [row("a", 1), row("b", 2), row("c", 4)]
+    for one, domain in zip(rows, ("weather", "weather", "finance")):
+        one["example"]["labels"]["domain"] = domain
+    write_jsonl("data/suites/domains.jsonl", rows)
+    made = [{"id": id, "completion": call(times), "finish": "stop", "tokens": 9} for id, times in (("a", 1), ("b", 3), ("c", 4))]
+    write_jsonl("data/predictions/tuned/domains.jsonl", made)
+    evaluate.main(["tuned", "domains"])
+    areas = read_json("metrics/tuned/domains.json")["areas"]
+    assert {name: (one["cases"], one["strict"]["rate"], one["field_f1"]) for name, one in areas.items()} == {
+        "weather": (2, 0.5, 0.5), "money": (1, 1.0, 1.0)}
