@@ -155,8 +155,8 @@ def run(params: Params) -> dict:
 
         for example in curated(raws, lambda value: source.convert(value, cfg), curator, reject):
             out.write(dumps(example.to_json()) + "\n")
-            if (second := derived(example, cfg.structured)) is not None:
-                check(second)
+            if (second := derived(example, cfg.structured)) is not None and second.id not in curator.ids:
+                curator.ids.add(second.id)
                 out.write(dumps(second.to_json()) + "\n")
                 structured += 1
         if params.benchmark.path:

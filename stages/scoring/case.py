@@ -14,7 +14,6 @@ from stages.schema import Call, Example, Parsed
 from stages.scoring import bfcl, decision, fields, hallucination, outcomes, schema_match, strict, validity
 
 LABELS = ("kind", "turns", "complexity", "domain", "tools")
-EXPECTED = "expect"  # the label of a hand prompt; "call" without gold calls: any valid call is right
 MAX_DEPTH = 64  # levels of nesting; no real call comes near, and deeper ones can exhaust Python's stack
 
 
