@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY = 1
 STAMP = .venv/.installed
 
-.PHONY: help setup repro test lint data report lock clean
+.PHONY: help setup repro test lint data report gate lock clean
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -31,8 +31,11 @@ data: $(STAMP)  ## make data/embedded again from authoring/ (byte for byte the s
 report: $(STAMP)  ## print the pull-request report against BASE (default main)
 	python -m stages.pull_request $(or $(BASE),main)
 
+gate: $(STAMP)  ## print the gate's verdict on the last run; exit code 0 pass, 1 fail, 2 not decidable
+	python -m stages.gate
+
 lock: $(STAMP)  ## write requirements.lock from what is installed
 	python -m tests.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
 
 clean:  ## remove outputs, scratch and caches; keeps .venv
-	rm -rf data/curated.jsonl data/rejects.jsonl data/formatted.jsonl data/format_rejects.jsonl data/split data/suites data/predictions data/cases models/tuned models/prompted models/log models/.scratch models/.timing report.html
+	rm -rf data/curated.jsonl data/rejects.jsonl data/formatted.jsonl data/format_rejects.jsonl data/split data/suites data/predictions data/cases models/tuned models/seeds models/prompted models/log models/.scratch models/.timing report.html

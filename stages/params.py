@@ -148,9 +148,27 @@ class Endpoint(Strict):
         return self
 
 
+class Gate(Strict):
+    """Thresholds of stages/gate.py; None leaves a check out."""
+
+    suites: list[str] | None = None  # whose cases are judged; None = all but those of a benchmark
+    single_turn_exact: Share | None = 0.70
+    field_f1: Share | None = 0.80
+    multi_turn_f1: Share | None = 0.60
+    valid: Share | None = 0.90
+    domain_spread: Share | None = 0.15  # best minus worst domain's field F1, at most
+    domain_cases: Count = 5  # domains with fewer cases are left out of the spread
+    endpoint_distance: Share | None = 0.10  # share right of an endpoint minus that of the subject, at most
+
+
+class Cost(Strict):
+    hour: Annotated[float, Field(ge=0)] | None = None  # price of an hour of this machine, in the currency of the endpoints' prices
+
+
 class Params(Strict):
     recipe: str
     seed: Annotated[int, Field(ge=0)] = 42
+    seeds: list[Annotated[int, Field(ge=0)]] = []  # further training seeds: each trains one adapter more
     dialect: str = "native"
     dataset: Dataset
     benchmark: Benchmark
@@ -164,6 +182,8 @@ class Params(Strict):
     prompted: Prompted = Prompted()
     train: Train = Train()
     predict: Predict = Predict()
+    gate: Gate = Gate()
+    cost: Cost = Cost()
     # every subject whose answers are not computed here, by name; None = computed here
     endpoints: dict[str, Endpoint | None] = dict.fromkeys(("base", "prompted", "tuned"))
 
@@ -182,6 +202,12 @@ class Params(Strict):
                     raise ValueError(f"{key} has {name!r}, which is not known: use some of {', '.join(allowed)}")
             if len(set(names)) != len(names) or not names:
                 raise ValueError(f"{key} is {names}: name each at least once and none twice")
+        if twice := [seed for place, seed in enumerate(self.seeds) if seed in (self.seed, *self.seeds[:place])]:
+            raise ValueError(f"seeds has {twice[0]}, which is `seed` itself or stands there twice: name only further seeds")
+        if self.seeds and "tuned" not in self.subjects:
+            raise ValueError("seeds are given, but subjects has no 'tuned', which is what they train: add it or leave seeds empty")
+        if unknown := set(self.gate.suites or ()) - set(self.suites):
+            raise ValueError(f"gate.suites has {min(unknown)!r}, which is not one of suites: name some of {', '.join(self.suites)}")
         if unknown := set(self.suite_sizes) - set(SUITES) - {"default"}:
             raise ValueError(f"suite_sizes has {min(unknown)!r}, which is not known: use default or some of {', '.join(SUITES)}")
         if "default" not in self.suite_sizes:
@@ -222,7 +248,7 @@ class Params(Strict):
             raise ValueError(f"subjects has {missing[0]!r}, but endpoints does not: add it with the value null")
 
 
-RESERVED = ("data", "log", "embedded")  # folders beside those of the subjects
+RESERVED = ("data", "log", "embedded", "seeds")  # folders beside those of the subjects
 SUBJECTS = ("base", "prompted", "tuned")
 
 

@@ -7,12 +7,13 @@ An endpoint's has as well its prompt tokens and its answer as it gave it (genera
 """
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stages import formats, generators, template
 from stages.console import main_guard, progress, say
-from stages.files import read_json, read_jsonl, write_jsonl
+from stages.files import read_json, read_jsonl, write_json, write_jsonl
 from stages.orphan import end_with_parent
 from stages.params import Params, load
 from stages.schema import Example
@@ -43,6 +44,12 @@ def completions(subject: dict, rows: list[dict], prompts: Sequence[str], shots: 
     return endpoint.generate(cases, params, tmpl, name, suite)
 
 
+def timing(prompts: Sequence[str], done: dict[int, generators.Completion], seconds: float, tmpl) -> dict:
+    """What stages/cost.py reads; not hashed, since run times differ over equal runs. seconds: with the loading of the model."""
+    return {"requests": len(prompts), "seconds": round(seconds, 2), "prompt_tokens": sum(map(len, tmpl.batch_ids(list(prompts)))) if prompts else 0,
+            "completion_tokens": sum(made.tokens for made in done.values())}
+
+
 def line(row: dict, made: generators.Completion) -> dict:
     """A row of the predictions file."""
     return {"id": row["id"], "completion": made.text, "finish": made.finish, "tokens": made.tokens} | (made.extra or {})
@@ -56,14 +63,17 @@ def main() -> None:
     tmpl, subject = template.load(params.model), read_json(Path("models") / name / "subject.json")
     rows = list(read_jsonl(f"data/suites/{suite}.jsonl"))
     prompts, shots = zip(*(prompt_of(row, subject, params, tmpl) for row in rows)) if rows else ((), ())
-    done = {}
+    done, start = {}, time.perf_counter()
     with progress(len(rows), f"predict {name} {suite}", "prompt") as bar:
         for completion in completions(subject, rows, prompts, shots, params, tmpl, name, suite):
             done[completion.index] = completion
             bar.update()
+    seconds = time.perf_counter() - start
     write_jsonl(f"data/predictions/{name}/{suite}.jsonl", (line(row, done[i]) for i, row in enumerate(rows)))
     if params.endpoints.get(name):
         generators.get("endpoint").forget(name, suite, params.endpoints[name])
+    else:
+        write_json(f"models/.timing/predict/{name}/{suite}.json", timing(prompts, done, seconds, tmpl))
     cut = sum(c.finish == "length" for c in done.values())
     fewer = sum(count < len(subject["shots"]) for count in shots)
     say(f"predict: {name} on {suite}: {len(rows)} prompts in, {len(done)} completions, {cut} cut at predict.max_new_tokens"

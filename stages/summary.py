@@ -6,13 +6,15 @@
 
 The first suite in the parameters is the headline. All figures are exact match (`strict`), or a benchmark's own
 verdict for its suites (`suites.verdict`); "tuned" stands
-for the last subject in the parameters, which is compared with each of the others on the same cases.
+for the last subject in the parameters, which is compared with each of the others on the same cases. With several `seeds`
+the mean and interval over them follow (stages/seeds.py).
 """
 
+from stages import seeds
 from stages.console import StageError, main_guard, say
 from stages.files import read_jsonl, write_json
 from stages.params import load
-from stages.scoring.statistics import Comparison, compare, smallest_difference
+from stages.scoring.statistics import Comparison, compare, p_value, points, power_note
 from stages.scoring.summary import share, summarise
 from stages.suites import verdict
 
@@ -76,18 +78,8 @@ def _structured(rows: list[dict]) -> str:
 
 
 def _test(test: Comparison) -> str:
-    interval = f" [{100 * test.low:+.1f}, {100 * test.high:+.1f}]" if test.low is not None else ""
-    p = "p < 0.001" if test.p < 0.001 else f"p = {test.p:.3f}"
-    return f"{100 * test.difference:+.1f}{interval}, {p}: {test.word}{_power(test)}"
-
-
-def _power(test: Comparison) -> str:
-    """With nothing shown: what these cases could have shown, as absence of proof is no proof of absence."""
-    if test.word != "no difference shown":
-        return ""
-    differing = (test.better + test.worse) / test.n
-    least = smallest_difference(test.n, differing)
-    return f" ({test.n} cases show {100 * least:.0f} points or more)" if least else " (too few cases that differ)"
+    note = f" ({power_note(test)})" if power_note(test) else ""
+    return f"{points(test)}, {p_value(test)}: {test.word}{note}"
 
 
 def read_cases(subjects: list[str], suites: list[str]) -> Cases:
@@ -99,8 +91,9 @@ def read_cases(subjects: list[str], suites: list[str]) -> Cases:
 def main() -> None:
     params = load()
     cases = read_cases(params.subjects, params.suites)
-    write_json("metrics/summary.json", headline(cases, params.seed))
-    say("\n".join(table(cases, params.seed)))
+    repeated = seeds.measure(params, cases)
+    write_json("metrics/summary.json", headline(cases, params.seed) | ({"over_seeds": seeds.figures(repeated)} if repeated else {}))
+    say("\n".join(table(cases, params.seed) + seeds.table(repeated)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """train: an adapter for the base model, from the training rows.
 
     python -m stages.train      ->  models/tuned/ (adapter)  models/log/{loss.jsonl,mask.json}
+    python -m stages.train 7    ->  models/seeds/7/, the same with 7 as the training seed; its log/ is inside
 
 A run that was interrupted goes on from its last checkpoint in models/.scratch/<fingerprint>; the fingerprint covers
 parameters, rows, base model and code, so that no run goes on from another one's state.
@@ -9,6 +10,7 @@ parameters, rows, base model and code, so that no run goes on from another one's
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 from stages import template, trainers
@@ -35,31 +37,40 @@ def fingerprint(params: Params) -> str:
     return digest.hexdigest()[:16]
 
 
-def place(trained: trainers.Trained) -> None:
+def place(trained: trainers.Trained, adapter: str = "models/tuned", log: str = "models/log", timing: str = "models/.timing/train.json") -> None:
     """Moves what a training left to where DVC expects it."""
-    shutil.rmtree("models/tuned", ignore_errors=True)
-    shutil.copytree(trained.adapter, "models/tuned")
-    write_json("models/tuned/subject.json", {"adapter": "models/tuned", "instructions": "", "shots": []})
-    write_jsonl("models/log/loss.jsonl", trained.log)
-    write_json("models/log/mask.json", trained.mask)
-    write_json("models/.timing/train.json", trained.timing)
+    shutil.rmtree(adapter, ignore_errors=True)
+    shutil.copytree(trained.adapter, adapter)
+    write_json(f"{adapter}/subject.json", {"adapter": adapter, "instructions": "", "shots": []})
+    write_jsonl(f"{log}/loss.jsonl", trained.log)
+    write_json(f"{log}/mask.json", trained.mask)
+    write_json(timing, trained.timing)
+
+
+def places(seed: int) -> dict[str, str]:
+    """Where `place` puts what a further seed trained."""
+    return {"adapter": f"models/seeds/{seed}", "log": f"models/seeds/{seed}/log", "timing": f"models/.timing/seeds/{seed}/train.json"}
 
 
 @main_guard
-def main() -> None:
+def main(seed: int | None = None) -> None:
+    """Trains with `seed` of the parameters, or with a further seed."""
     end_with_parent()
     params = load()
+    if seed is not None:
+        params = params.model_copy(update={"seed": seed})
     rows, valid = (list(read_jsonl(path)) for path in DATA)
     scratch = Path("models/.scratch") / fingerprint(params)
     trained = trainers.get(params.train.backend).train(rows, valid, params, template.load(params.model), scratch)
     losses = [row["loss"] for row in trained.log if "loss" in row]
     if not losses or losses[-1] != losses[-1]:
         raise StageError("training ended with a loss that is not a number: lower train.learning_rate.")
-    place(trained)
+    where = {"adapter": "models/tuned"} if seed is None else places(seed)
+    place(trained, **where)
     shutil.rmtree(scratch)
     say(f"train: {len(rows)} rows in, {trained.timing['steps']} steps in {trained.timing['seconds']} s, loss {losses[0]:.3f} -> {losses[-1]:.3f}, "
-        f"{trained.mask['supervised_share']:.0%} of tokens supervised and proved (models/log/mask.json); adapter in models/tuned")
+        f"{trained.mask['supervised_share']:.0%} of tokens supervised and proved (mask.json); adapter in {where['adapter']}")
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else None)

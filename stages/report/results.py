@@ -8,7 +8,7 @@ from stages.domains import OTHER
 from stages.report.markup import Safe, Section, cell, count, fold, interval, join, percent, plain, section, table, tag
 from stages.scoring import decision
 from stages.scoring.outcomes import OUTCOMES, RIGHT
-from stages.scoring.statistics import IMPROVED, NOT_SHOWN, WORSE, Comparison, smallest_difference
+from stages.scoring.statistics import IMPROVED, NOT_SHOWN, WORSE, Comparison, p_value, points, power_note
 from stages.scoring.summary import share, summarise
 from stages.scoring.validity import RUNGS
 from stages.suites import SUITES, verdict
@@ -55,23 +55,10 @@ def dots(rate: dict, accent: str) -> Safe:
     return tag("span", tag("i", class_="range"), tag("i", class_="dot"), class_="dots", style=bar, aria_hidden="true")
 
 
-def p_value(test: Comparison) -> str:
-    return "p < 0.001" if test.p < 0.001 else f"p = {test.p:.3f}"
-
-
-def difference(test: Comparison) -> str:
-    between = f" [{100 * test.low:+.1f}, {100 * test.high:+.1f}]" if test.low is not None else ""
-    return f"{100 * test.difference:+.1f}{between}"
-
-
 def word(test: Comparison) -> Safe:
     """The word that the test allows, with what could have been shown where nothing was."""
     made = tag("strong", f"{SIGNS[test.word]} {test.word}", class_=LOOKS[test.word])
-    if test.word != NOT_SHOWN:
-        return made
-    least = smallest_difference(test.n, (test.better + test.worse) / test.n)
-    power = f"{test.n} cases show {100 * least:.0f} points or more" if least else "too few cases that differ"
-    return join([made, tag("small", f" ({power})")])
+    return join([made, tag("small", f" ({power_note(test)})")]) if power_note(test) else made
 
 
 def headline(cases: summary.Cases, tests: dict[str, dict[str, Comparison]]) -> Section:
@@ -86,7 +73,7 @@ def headline(cases: summary.Cases, tests: dict[str, dict[str, Comparison]]) -> S
             "div", name_of(name, subjects), tag("span", percent(rate["rate"]), class_="figure"), dots(rate, colour(name, subjects)),
             tag("span", f"95 % interval {interval(rate)} · {count(rate['k'])} of {count(rate['n'])}", class_="fine"), class_="card"))
     lines = [
-        tag("li", tag("b", last), f" against {other}: ", tag("b", f"{difference(test)} points"), f", {p_value(test)}, ", word(test),
+        tag("li", tag("b", last), f" against {other}: ", tag("b", f"{points(test)} points"), f", {p_value(test)}, ", word(test),
             f"; right only with {last}: {test.better} cases, only with {other}: {test.worse}.")
         for other, test in tests[suite].items()
     ]
@@ -107,7 +94,7 @@ def suites(cases: summary.Cases, tests: dict[str, dict[str, Comparison]], pictur
             about = SUITES[suite][0] if suite in SUITES else ""
             title = tag("th", plain(suite), tag("small", about), scope="rowgroup", rowspan=len(subjects))
             size = cell(count(len(found)), rowspan=len(subjects))
-            tested = [difference(test), p_value(test), word(test)] if test else ["", "", ""]
+            tested = [points(test), p_value(test), word(test)] if test else ["", "", ""]
             shown = [name_of(name, subjects), percent(rate["rate"]), interval(rate), dots(rate, colour(name, subjects)), *tested]
             rows.append([title, size, *shown] if not place else [cell(shown[0]), *shown[1:]])
     head = ["suite", "n", "subject", "right", "95 % interval", tag("th", "0 to 100 %", scope="col", class_="plotted"),

@@ -3,6 +3,7 @@
 All probabilities and rates are in [0, 1]; intervals are 95 % unless `level` says otherwise.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,21 @@ def wilson(k: int, n: int, level: float = 1 - ALPHA) -> Interval | None:
     return Interval(float(found.low), float(found.high))
 
 
+def wilson_mean(values, level: float = 1 - ALPHA) -> Interval | None:
+    """Wilson's interval for the mean of scores in [0, 1], such as F1; None for no score. Raises ValueError for one out of range.
+
+    A score in [0, 1] varies at most as much as a right-or-wrong verdict of the same mean, so the interval is rather too wide
+    than too narrow, and never of width 0. The interval takes whole counts: the sum of the scores is rounded outwards.
+    """
+    values = np.asarray(values, float)
+    if not len(values):
+        return None
+    if values.min() < 0 or values.max() > 1:
+        raise ValueError(f"a score of {values[(values < 0) | (values > 1)][0]} is not in [0, 1]")
+    total = round(float(values.sum()), 9)
+    return Interval(wilson(math.floor(total), len(values), level).low, wilson(math.ceil(total), len(values), level).high)
+
+
 def mcnemar(base, tuned) -> float:
     """Exact two-sided McNemar p-value of two boolean arrays over the same cases (n,).
 
@@ -91,6 +107,18 @@ def cluster_bootstrap(base, tuned, clusters, seed: int, resamples: int = RESAMPL
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return Interval(float(found.low), float(found.high))
+
+
+def paired_interval(better: int, worse: int, n: int, level: float = 1 - ALPHA) -> Interval:
+    """Interval of (better - worse) / n on the same n cases, also where few or none differ (Agresti and Min 2005, Stat. Med. 24:729).
+
+    Half a case is added to each cell of the 2 x 2 table, so that no interval has width 0. Raises ValueError for n < 1.
+    """
+    if n < 1:
+        raise ValueError("no cases to compare")
+    size, middle = n + 2, (better - worse) / (n + 2)
+    half = float(stats.norm.ppf((1 + level) / 2)) * max((better + worse + 1) / size - middle**2, 0) ** 0.5 / size**0.5
+    return Interval(max(middle - half, -1.0), min(middle + half, 1.0))
 
 
 def compare(base, tuned, clusters, seed: int) -> Comparison:
@@ -138,6 +166,31 @@ def over_seeds(values: list[float], level: float = 1 - ALPHA) -> dict:
     return {"n": n, "mean": mean, "sd": sd, "low": float(low), "high": float(high)}
 
 
+def over_seeds_and_cases(scores, clusters, level: float = 1 - ALPHA) -> Interval | None:
+    """The interval of a mean over seeds and cases, as another seed and other cases of this kind would have given another one.
+
+    scores: (seeds, cases), one figure for each, in any unit. clusters: a label per case, as in `cluster_bootstrap`.
+    Two variances are added: of the seeds' means, and of the cases' means over seeds, by cluster (linearised, with the factor
+    C / (C - 1); Cameron and Miller 2015, J. Human Resources 50:317). Student's t, with degrees of freedom by Welch and
+    Satterthwaite. What seed and case do together is in both, so the interval is rather too wide than too narrow.
+    None with fewer than two seeds or two clusters.
+    """
+    scores = np.asarray(scores, float)
+    _, place = np.unique(np.asarray(clusters, str), return_inverse=True)
+    seeds, groups = len(scores), place.max(initial=-1) + 1
+    if seeds < 2 or groups < 2:
+        return None
+    mean = float(scores.mean())
+    between = float(scores.mean(axis=1).var(ddof=1)) / seeds
+    sums = np.bincount(place, weights=scores.mean(axis=0) - mean)
+    within = float((sums**2).sum()) / scores.shape[1] ** 2 * groups / (groups - 1)
+    if not between + within:
+        return Interval(mean, mean)
+    freedom = (between + within) ** 2 / (between**2 / (seeds - 1) + within**2 / (groups - 1))
+    half = float(stats.t.ppf((1 + level) / 2, freedom)) * (between + within) ** 0.5
+    return Interval(mean - half, mean + half)
+
+
 def smallest_difference(n: int, differing: float = 0.3, power: float = 0.8, alpha: float = ALPHA) -> float | None:
     """The smallest true difference that a paired test on n cases shows with the given power.
 
@@ -155,3 +208,24 @@ def smallest_difference(n: int, differing: float = 0.3, power: float = 0.8, alph
     if shortfall(differing) > 0:
         return None
     return float(optimize.brentq(shortfall, 0, differing))
+
+
+# --- in words: the same ones in the table on the screen, in the report and in the gate ---
+
+
+def points(test: Comparison) -> str:
+    """The difference of two rates with its interval, in points of percent: +30.0 [+19.8, +40.4]."""
+    between = f" [{100 * test.low:+.1f}, {100 * test.high:+.1f}]" if test.low is not None else ""
+    return f"{100 * test.difference:+.1f}{between}"
+
+
+def p_value(test: Comparison) -> str:
+    return "p < 0.001" if test.p < 0.001 else f"p = {test.p:.3f}"
+
+
+def power_note(test: Comparison) -> str:
+    """With nothing shown: the difference that these cases could have shown, as absence of proof is no proof of absence; else empty."""
+    if test.word != NOT_SHOWN:
+        return ""
+    least = smallest_difference(test.n, (test.better + test.worse) / test.n)
+    return f"{test.n} cases show {100 * least:.0f} points or more" if least else "too few cases that differ"
