@@ -14,7 +14,7 @@ from tests import tiny
 
 SUBJECTS, SUITE, MORE = ["base", "prompted", "tuned"], "held_out", "seen_tools"
 CONFIG = {"subjects": SUBJECTS, "suites": [SUITE], "predict.max_new_tokens": 12, "train.steps": 10}
-DATA_STAGES, SHOWN = {"curate", "format", "split"}, {"summary", "plot"}
+DATA_STAGES, SHOWN = {"curate", "format", "split"}, {"summary", "gate", "plot"}
 
 
 def ran(out: str) -> set[str]:
@@ -63,7 +63,7 @@ def test_every_stage_runs_and_leaves_its_files(two):
         assert len(list(read_jsonl(folder / f"data/predictions/{name}/{SUITE}.jsonl"))) == 6
         assert read_json(folder / f"metrics/{name}/{SUITE}.json")["scores"]["strict"]["n"] == 6
     found = {str(path.relative_to(folder / "metrics")) for path in (folder / "metrics").rglob("*.json")}
-    assert found == {"summary.json", *(f"data/{name}.json" for name in DATA_STAGES), *(f"{name}/{SUITE}.json" for name in SUBJECTS)}
+    assert found == {"summary.json", "gate.json", *(f"data/{name}.json" for name in DATA_STAGES), *(f"{name}/{SUITE}.json" for name in SUBJECTS)}
     assert read_json(folder / "metrics/summary.json")["exact_match"][SUITE]["cases"] == 6
     assert "</html>" in (folder / "report.html").read_text(encoding="utf-8")
     assert {path.name for path in (folder / "plots").iterdir()} >= {"exact_match.png", "loss.png", "exact_match.csv"}
@@ -151,6 +151,47 @@ def test_adding_a_suite_predicts_only_that_suite(copied):
     assert set(read_json(copied / "metrics/summary.json")["exact_match"]) == {SUITE, MORE}
 
 
+# --- several seeds -------------------------------------------------------------------------------------------
+
+
+def further(stages, seeds, suites=(SUITE,)) -> set[str]:
+    """The stages of further training seeds."""
+    one = {f"train_seed@{seed}" for seed in seeds if "train" in stages}
+    return one | {f"{stage}_seed@{seed}-{suite}" for stage in stages if stage != "train" for seed in seeds for suite in suites}
+
+
+def test_several_seeds_as_one_experiment(copied):
+    done = tiny.run(copied, "dvc", "exp", "run", "--name", "seeds", "-S", "recipe=tiny", "-S", "seeds=[1,2]")
+    assert ran(done.stdout) == further(["train", "predict", "evaluate"], [1, 2]) | SHOWN, "nothing that has no training seed runs again"
+    assert "tuned with 3 training seeds (42, 1, 2)" in done.stdout
+    adapters = {(copied / path / "adapter_model.safetensors").read_bytes() for path in ("models/tuned", "models/seeds/1", "models/seeds/2")}
+    assert len(adapters) == 3
+    rates = [read_json(copied / f"metrics/{name}/{SUITE}.json")["scores"]["strict"]["rate"] for name in ("tuned", "seeds/1", "seeds/2")]
+    over = read_json(copied / "metrics/summary.json")["over_seeds"][SUITE]
+    assert over["mean"] == pytest.approx(sum(rates) / 3, abs=1e-5)
+    assert "over 3 training seeds" in (copied / "report.html").read_text(encoding="utf-8")
+    for path in ("train.json", "seeds/1/train.json", f"predict/seeds/2/{SUITE}.json"):
+        assert (copied / "models/.timing" / path).is_file()
+    assert repro(copied) == set()
+
+    tiny.write_params(copied, **CONFIG | {"seeds": [1, 2, 3]})
+    assert repro(copied, "--dry") == further(["train", "predict", "evaluate"], [3]) | SHOWN, "a further seed trains that seed alone"
+    tiny.write_params(copied, **CONFIG | {"seeds": [1, 2], "suites": [SUITE, MORE]})
+    more = matrix("predict", suites=[MORE]) | matrix("evaluate", suites=[MORE]) | further(["predict", "evaluate"], [1, 2], [MORE])
+    assert repro(copied, "--dry") <= {"split"} | more | SHOWN | matrix("predict") | matrix("evaluate") | further(["predict", "evaluate"], [1, 2])
+    tiny.write_params(copied, **CONFIG | {"seeds": [1, 2], "train.lora.rank": 2})
+    assert not repro(copied, "--dry") & (DATA_STAGES | {"prompt"}) and "train_seed@1" in repro(copied, "--dry")
+    tiny.write_params(copied, **CONFIG | {"seeds": [1, 2]})
+    assert repro(edited(copied, "stages/scoring/strict.py"), "--dry") == matrix("evaluate") | further(["evaluate"], [1, 2]) | SHOWN
+
+
+def test_a_run_of_seeds_goes_on_where_it_was_interrupted(copied):
+    """The seed that was done stays done: its stage is in the lock file and does not run again."""
+    tiny.write_params(copied, **CONFIG | {"seeds": [1, 2]})
+    tiny.run(copied, "dvc", "repro", "train_seed@1")
+    assert repro(copied, "--dry", "train_seed@1", "train_seed@2") == {"train_seed@2"}
+
+
 # --- experiments ---------------------------------------------------------------------------------------------
 
 
@@ -169,6 +210,18 @@ def test_an_experiment_composes_records_and_compares(copied):
     assert params == {"params.yaml": {"train.lora.rank": {"old": 4, "new": 2, "diff": -2}}}
     metrics = tiny.run(copied, "dvc", "metrics", "diff", "main", "variant", "--all").stdout
     assert f"exact_match.{SUITE}.tuned" in metrics and f"exact_match.{SUITE}.cases" in metrics
+
+    side = tiny.stage(copied, "comparison", "main", "small", "workspace", check=False)
+    found = read_json(copied / "comparison/comparison.json")
+    assert side.returncode in (0, 1, 2) and [run["run"] for run in found["runs"]] == ["main", "small", "workspace"], side.stderr
+    assert [run["train.lora.rank"] for run in found["runs"]] == [4, 2, 2] and all(run["gate"] for run in found["runs"])
+    pairs = {(row["run"], row["against"]): row for row in found["pairs"]}
+    assert pairs["small", "main"]["cases"] == 6, "cases of both came from DVC's cache"
+    assert pairs["workspace", "small"]["difference"] == 0
+    assert {path.name for path in (copied / "comparison").iterdir()} == {"comparison.json", "runs.csv", "suites.csv", "gate.csv", "pairs.csv"}
+    assert tiny.one_sentence(tiny.stage(copied, "comparison", "no-such-run", check=False)).startswith("error: no-such-run cannot be read (")
+    assert "gate: " in tiny.stage(copied, "gate", check=False).stdout
+    assert "seed 42" in tiny.stage(copied, "cost").stdout
 
 
 def test_an_unknown_recipe_or_key_starts_nothing(copied):

@@ -11,10 +11,10 @@ import hashlib
 import re
 from pathlib import Path
 
-from stages import summary
+from stages import seeds, summary
 from stages.files import open_text, read_json, read_jsonl, write_text
 from stages.params import Params
-from stages.report import browser, quality, results, training
+from stages.report import browser, gate, quality, results, training
 from stages.report.markup import Safe, Section, count, embedded_json, join, tag, text
 from stages.suites import verdict
 
@@ -28,20 +28,26 @@ PICTURES = {
 
 
 def write(params: Params, cases: summary.Cases, mask: dict) -> None:
-    """Reads what else the page shows (suites, completions, data metrics, loss log, pictures) and writes report.html.
+    """Reads what else the page shows (gate, suites, completions, data metrics, loss log, pictures) and writes report.html.
 
     cases: the rows of every cases file. mask: models/log/mask.json. Raises FileError for a missing file, StageError
     where suites, completions and cases do not fit each other.
     """
     rows = {suite: list(read_jsonl(f"data/suites/{suite}.jsonl")) for suite in cases}
-    completions = {suite: {name: raw_completions(name, suite) for name in by_subject} for suite, by_subject in cases.items()}
+    predictions = {suite: {name: list(read_jsonl(f"data/predictions/{name}/{suite}.jsonl")) for name in by_subject}
+                   for suite, by_subject in cases.items()}
+    completions = {suite: {name: {row["id"]: row["completion"] for row in found} for name, found in by_subject.items()}
+                   for suite, by_subject in predictions.items()}
     curated, formatted, split = (read_json(f"metrics/data/{name}.json") for name in ("curate", "format", "split"))
     log = list(read_jsonl("models/log/loss.jsonl"))
     tests = {suite: summary.comparisons(by_subject, verdict(suite), params.seed) for suite, by_subject in cases.items()}
+    repeated = seeds.measure(params, cases)
     pictures = {name: picture(name) for name in PICTURES}
     sections = [
         results.headline(cases, tests),
+        gate.gate(read_json("metrics/gate.json")),
         results.suites(cases, tests, pictures["exact_match"]),
+        *([gate.seeds(repeated)] if repeated else []),
         results.by_suite(cases, pictures["outcomes"]),
         results.domains(cases),
         results.decisions(cases),
@@ -49,12 +55,9 @@ def write(params: Params, cases: summary.Cases, mask: dict) -> None:
         training.lengths(formatted, pictures["tokens"]),
         quality.data(curated, formatted, split),
         training.mask_proof(mask),
+        gate.cost(params, predictions, mask),
     ]
     write_text("report.html", page(sections, browser.data(cases, rows, completions), about(params, formatted, split)))
-
-
-def raw_completions(subject: str, suite: str) -> dict[str, str]:
-    return {row["id"]: row["completion"] for row in read_jsonl(f"data/predictions/{subject}/{suite}.jsonl")}
 
 
 def picture(name: str) -> Safe:

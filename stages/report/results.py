@@ -16,6 +16,7 @@ from stages.suites import SUITES, verdict
 SIGNS = {IMPROVED: "▲", WORSE: "▼", NOT_SHOWN: "="}
 LOOKS = {IMPROVED: "yes", WORSE: "no", NOT_SHOWN: None}  # classes of page.css: green, red, plain
 MEANING = tag("th", "meaning", scope="col", class_="words")
+EQUIVALENT = "equivalent"
 SCORES = {
     "strict": "exact match: the same calls, names and values, in any order; no call where none is right",
     "schema": "the same calls under the tools' schemas: a default left out, 5 for 5.0",
@@ -77,6 +78,11 @@ def headline(cases: summary.Cases, tests: dict[str, dict[str, Comparison]]) -> S
             f"; right only with {last}: {test.better} cases, only with {other}: {test.worse}.")
         for other, test in tests[suite].items()
     ]
+    others = {other: by_other[BASE].word for other, by_other in tests.items() if other != suite and BASE in by_other}
+    if others and last != BASE:
+        groups = [f"{sign} on {', '.join(plain(other) for other in found)}" for sign in (WORSE, IMPROVED, NOT_SHOWN)
+                  if (found := [other for other, its in others.items() if its == sign])]
+        lines.append(tag("li", tag("b", last), f" against {BASE} on the other suites: ", "; ".join(groups), "."))
     what = SUITES[suite][0] if suite in SUITES else "as named in the parameters"
     size = count(len(by_subject[last]))
     lead = tag("p", scored_by([suite]).capitalize(), " on ", tag("b", plain(suite)), f" ({what}; {size} cases):", class_="lead")
@@ -125,8 +131,8 @@ def _outcomes(suite: str, figures: dict, subjects: list[str]) -> Safe:
     for outcome, meaning in OUTCOMES.items():
         found = [figures[name]["outcomes"].get(outcome, 0) for name in subjects]
         if any(found):
-            mark = "✓" if outcome in RIGHT else "✗"
-            sign = tag("span", f"{mark} ", class_="yes" if outcome in RIGHT else "no", title="right" if outcome in RIGHT else "wrong")
+            mark, look, title = _judged(outcome, suite)
+            sign = tag("span", f"{mark} ", class_=look, title=title)
             cells = [
                 cell(count(k), tag("small", f" {percent(k / figures[name]['cases'], 0)}"), class_="bar",
                      style=f"--share:{k / figures[name]['cases']:.4f};--c:{colour(name, subjects)}")
@@ -134,6 +140,15 @@ def _outcomes(suite: str, figures: dict, subjects: list[str]) -> Safe:
             ]
             rows.append([join([sign, plain(outcome)]), *cells, cell(meaning, class_="words")])
     return table(f"Outcomes on {plain(suite)}", ["outcome", *(name_of(name, subjects) for name in subjects), MEANING], rows)
+
+
+def _judged(outcome: str, suite: str) -> tuple[str, str | None, str]:
+    """(mark, class, meaning) of an outcome; exact match, which counts here, takes "equivalent" for wrong."""
+    if outcome not in RIGHT:
+        return "✗", "no", "wrong"
+    if outcome == EQUIVALENT and verdict(suite) == "strict":
+        return "≈", None, "right under the schema, but no exact match"
+    return "✓", "yes", "right"
 
 
 def _scores(suite: str, figures: dict, subjects: list[str]) -> Safe:

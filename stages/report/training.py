@@ -88,7 +88,7 @@ def training(log: list[dict], train: Train, picture: Safe) -> Section:
     else:
         rows.append(["loss on validation rows", "not measured", "split.valid is 0"])
     note = ("Run time and speed are left out, as equal runs differ in them and this page does not: "
-            "models/.timing/train.json has them where the training ran.")
+            "models/.timing/train.json has them where the training ran, and `python -m stages.cost` prints them.")
     return section("training", "Training", picture, table("The training in figures", ["figure", "value", "what it is"], rows, "facts", note),
                    fold("training parameters", table("Training parameters", ["parameter", "value"], _flat("train", train.model_dump()), "facts")))
 
@@ -121,8 +121,8 @@ def mask_proof(mask: dict) -> Section:
     ]
     shown = []
     for number, example in enumerate(mask["examples"], 1):
-        body = tag("pre", tag("span", example["not_supervised"], class_="unsupervised"), tag("mark", example["supervised"]),
-                   tabindex="0", role="region", aria_label=f"decoded row {number}; the marked end is supervised")
+        decoded = tag("pre", tag("span", example["not_supervised"], class_="unsupervised"), tag("mark", example["supervised"]))
+        body = tag("div", decoded, class_="proof", tabindex="0", role="region", aria_label=f"decoded row {number}; the marked end is supervised")
         shown.append(fold(join([f"row {number} ", tag("small", _first_line(example["supervised"]))]), body, opened=number == 1))
     legend = tag("p", "Decoded from the token ids of real batches: ", tag("mark", "supervised"), ", and ",
                  tag("span", "not supervised", class_="unsupervised"), ".", class_="note")

@@ -6,12 +6,18 @@
 import base64
 import json
 import random
+from pathlib import Path
 
-from stages import evaluate, split
+import yaml
+
+from stages import evaluate, gate, split
+from stages import params as parameters
 from stages.files import write_json, write_jsonl
 from stages.format import quantiles
 from stages.formats._tags import parse
 
+ROOT = Path(__file__).parents[2]
+RAW = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 SUBJECTS = {"base": 0.25, "prompted": 0.4, "tuned": 0.8}  # how often each is right
 CITIES = ["Hull", "Oslo", "Lima", "Kyoto", "São Paulo", "Ny-Ålesund"]
 DOMAINS = ["weather", "files", "calendar", "maps", "finance", "social"]
@@ -91,8 +97,13 @@ def completion(example: dict, right: bool, rng: random.Random) -> str:
     return write_calls(calls)
 
 
-def write(folder, sizes: dict[str, int], subjects: dict[str, float] = SUBJECTS, seed: int = 0) -> dict:
-    """Writes the run under `folder` and returns the scored cases: suite -> subject -> rows."""
+def params(**changes) -> parameters.Params:
+    """The parameters of the repository. Their suites stay as they are: which ones the page shows, the cases say."""
+    return parameters.parse(RAW | {"subjects": list(SUBJECTS)} | changes)
+
+
+def write(folder, sizes: dict[str, int], subjects: dict[str, float] = SUBJECTS, seed: int = 0, used: parameters.Params | None = None) -> dict:
+    """Writes the run under `folder` and returns the scored cases: suite -> subject -> rows. used: its parameters, for gate and seeds."""
     rng, catalogue, cases = random.Random(seed), tools(), {}
     for suite, size in sizes.items():
         rows = [{"example": example(f"{suite}-{i:04d}", suite, rng, rng.sample(catalogue, rng.randint(1, 8)))} for i in range(size)]
@@ -106,8 +117,20 @@ def write(folder, sizes: dict[str, int], subjects: dict[str, float] = SUBJECTS, 
             path = folder / f"data/predictions/{subject}/{suite}.jsonl"
             path.parent.mkdir(parents=True, exist_ok=True)  # ensure_ascii: a lone surrogate is no UTF-8
             path.write_text("".join(json.dumps(one) + "\n" for one in predictions), encoding="utf-8")
+            if subject == "gpt":
+                predictions = [one | {"prompt_tokens": 100, "answer": {}} for one in predictions]
+                path.write_text("".join(json.dumps(one) + "\n" for one in predictions), encoding="utf-8")
             cases[suite][subject] = [evaluate.score(row, one, parse) for row, one in zip(rows, predictions)]
+        for number in used.seeds if used else ():
+            again = [completion(row["example"], rng.random() < subjects["tuned"], rng) for row in rows]
+            scored = [evaluate.score(row, {"completion": text, "finish": "stop", "tokens": 9}, parse) for row, text in zip(rows, again)]
+            path = folder / f"data/cases/seeds/{number}/{suite}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(json.dumps(one) + "\n" for one in scored), encoding="utf-8")
     write_rest(folder, sizes)
+    used = used or params(subjects=list(subjects))
+    rows = gate.judged(cases, used)
+    write_json(folder / "metrics/gate.json", gate.report({name: gate.checks(rows, name, used) for name in gate.local_subjects(used)}))
     return cases
 
 

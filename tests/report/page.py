@@ -5,35 +5,28 @@ import os
 from html.parser import HTMLParser
 from pathlib import Path
 
-import yaml
-
-from stages import params as parameters
 from stages import report
 from stages.files import read_json
 from tests.report import made_up
 
-ROOT = Path(__file__).parents[2]
+ROOT = made_up.ROOT
 SIZES = {"held_out": 160, "no_tool": 80, "multi_turn": 80, "bfcl_multiple": 40, "structured": 40}
-RAW = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+params = made_up.params
 
 
-def params(**changes) -> parameters.Params:
-    """The parameters of the repository. Their suites stay as they are: which ones the page shows, the cases say."""
-    return parameters.parse(RAW | {"subjects": list(made_up.SUBJECTS)} | changes)
-
-
-def written(folder: Path, sizes: dict[str, int], subjects: dict[str, float] = made_up.SUBJECTS) -> Path:
-    """The page of a made-up run in `folder`."""
+def written(folder: Path, sizes: dict[str, int], subjects: dict[str, float] = made_up.SUBJECTS, **changes) -> Path:
+    """The page of a made-up run in `folder`, with changed parameters."""
+    used = params(subjects=list(subjects), **changes)
     here = os.getcwd()
     os.chdir(folder)
     try:
-        cases = made_up.write(Path(), sizes, subjects)
+        cases = made_up.write(Path(), sizes, subjects, used=used)
         for suite, by_subject in cases.items():
             for name, rows in by_subject.items():
                 path = Path(f"data/cases/{name}/{suite}.jsonl")
                 path.parent.mkdir(parents=True, exist_ok=True)  # ensure_ascii: a lone surrogate is no UTF-8
                 path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        report.write(params(), cases, read_json("models/log/mask.json"))
+        report.write(used, cases, read_json("models/log/mask.json"))
     finally:
         os.chdir(here)
     return folder / "report.html"

@@ -39,7 +39,7 @@ def test_opens_with_no_problem_and_asks_for_nothing(opened):
     assert opened.problems == []
     assert all(url.startswith(("file:", "data:")) for url in opened.requests)
     assert sum(url.startswith("file:") for url in opened.requests) == 1
-    assert opened.run("document.querySelectorAll('main > section').length") == 10
+    assert opened.run("document.querySelectorAll('main > section').length") == 12
     assert opened.run("[...document.images].every(i => i.alt)")
     assert opened.run("[...document.querySelectorAll('select, input')].every(one => one.labels.length)")
     assert opened.run("document.querySelectorAll('#list [role=option]').length") == 50
@@ -186,3 +186,29 @@ def test_2000_cases_answer_at_once(browser, tmp_path):
         return times; })()""")
     assert max(times.values()) < 300, times
     assert browser.problems == []
+
+
+def test_four_subjects_gate_seeds_and_cost(browser, tmp_path):
+    from tests.report.test_page import ENDPOINTS, FOUR
+
+    page = written(tmp_path, {"held_out": 40, "no_tool": 20}, FOUR, seeds=[1, 2], **ENDPOINTS)
+    browser.look()
+    browser.open(page)
+    titles = browser.run("[...document.querySelectorAll('main > section > h2')].map(one => one.textContent)")
+    assert {"Gate", "Seeds", "Cost"} < set(titles) and titles[1] == "Gate"
+    assert browser.run("[...document.querySelectorAll('nav a')].every(one => document.querySelector(one.getAttribute('href')))")
+    assert browser.run("document.querySelectorAll('.subjects > section').length") == 4
+    assert choose(browser, compare="2+") > 0, "gpt better than base"
+    assert browser.run("document.querySelectorAll('.card').length") == 4
+    colours = browser.run("[...document.querySelectorAll('.card .swatch')].map(one => getComputedStyle(one).backgroundColor)")
+    assert len(set(colours)) == 4
+    assert browser.run("window.planted") is None and browser.problems == []
+    assert browser.run(CONTRAST)["ratio"] >= 4.5
+    browser.look(width=360, height=740)
+    assert browser.run("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_mask_proof_shows_the_supervised_end(opened):
+    seen = opened.run("""(() => { const frame = document.querySelector('.proof'), mark = frame.querySelector('mark').getBoundingClientRect();
+        const box = frame.getBoundingClientRect(); return mark.bottom <= box.bottom + 1 && mark.bottom > box.top; })()""")
+    assert seen

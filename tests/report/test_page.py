@@ -18,7 +18,7 @@ from stages.scoring import statistics
 from stages.scoring.summary import share
 from stages.suites import verdict
 from tests.report import made_up
-from tests.report.page import ROOT, SIZES, Reader, params
+from tests.report.page import ROOT, SIZES, Reader, params, written
 
 
 def test_figures_are_those_of_the_scorers(page, monkeypatch):
@@ -178,3 +178,63 @@ def test_the_word_is_that_of_the_test():
         (right, "<strong>= no difference shown</strong><small> (too few cases that differ)</small>"),
     ):
         assert results.word(statistics.compare(right, tuned, range(100), 0)) == words
+
+
+# --- gate, seeds, cost, a fourth subject ---------------------------------------------------------------------
+
+GPT = {"url": "http://127.0.0.1:1/v1", "model": "big <script>window.planted = 5</script>", "price": {"input": 3, "output": 15}}
+FOUR = {"base": 0.25, "prompted": 0.4, "gpt": 0.85, "tuned": 0.8}
+ENDPOINTS = {"endpoints": {"base": None, "prompted": None, "tuned": None, "gpt": GPT}}
+
+
+def test_the_gate_of_the_page_is_that_of_its_file(page):
+    found, text = read_json(page.parent / "metrics/gate.json"), Reader(page.read_text(encoding="utf-8")).text
+    assert found["subject"] == "tuned" and set(found["subjects"]) == set(made_up.SUBJECTS)
+    for name, one in found["subjects"].items():
+        assert f"Checks of {name}" in text
+        for check in one["checks"].values():
+            assert f"{markup.percent(check['value'])} [{100 * check['low']:.1f}, {100 * check['high']:.1f}]" in text
+    assert f"Decision: {found['decision']} ({found['why']})" in text
+    assert {check["verdict"] for check in found["subjects"]["tuned"]["checks"].values()} >= {"pass", "not decidable"}
+    assert "? not decidable about" in text and "Seeds" not in text
+
+
+def test_an_endpoint_as_a_fourth_subject(tmp_path):
+    page = written(tmp_path, {"held_out": 60, "no_tool": 20}, FOUR, **ENDPOINTS)
+    found, html = read_json(tmp_path / "metrics/gate.json"), page.read_text(encoding="utf-8")
+    reader = Reader(html)
+    assert set(found["subjects"]) == {"base", "prompted", "tuned"}, "what the others are measured against is not judged itself"
+    assert found["subjects"]["tuned"]["checks"]["distance_to_gpt"]["n"] == 80
+    assert "distance to gpt" in reader.text and "tuned against gpt:" in reader.text and GPT["model"] in reader.text
+    assert len(reader.scripts) == 2
+    rows = [json.loads(line) for suite in ("held_out", "no_tool") for line in (tmp_path / f"data/predictions/gpt/{suite}.jsonl").open()]
+    paid = (8000 * 3 + 15 * sum(row["tokens"] for row in rows)) / 1e6
+    assert f"3 in, 15 out {1000 * paid / 80:,.4g}" in reader.text and "8,000" in reader.text
+    assert json.loads(reader.scripts[0])["subjects"] == list(FOUR)
+
+
+def test_several_seeds(tmp_path):
+    page = written(tmp_path, {"held_out": 60, "no_tool": 20}, seeds=[1, 2])
+    text = Reader(page.read_text(encoding="utf-8")).text
+    assert "Share right of tuned over 3 training seeds" in text and "seed 42 seed 1 seed 2 mean sd" in text
+    rates = [sum(json.loads(line)["strict"] for line in (tmp_path / f"data/cases/{name}/held_out.jsonl").open()) / 60
+             for name in ("tuned", "seeds/1", "seeds/2")]
+    found = statistics.over_seeds(rates)
+    expected = " ".join(f"{100 * rate:.1f} %" for rate in [*rates, found["mean"], found["sd"]])
+    assert f"held out 60 {expected} [{100 * found['low']:.1f}, {100 * min(found['high'], 1):.1f}]" in text
+
+
+def test_equivalent_calls_are_not_marked_as_right():
+    assert results._judged("equivalent", "held_out")[0] == "≈" and results._judged("equivalent", "bfcl_multiple")[0] == "✓"
+    assert results._judged("exact", "held_out")[0] == "✓" and results._judged("no_call", "held_out")[0] == "✗"
+
+
+def test_the_headline_names_what_got_worse():
+    def rows(right):
+        return [{"id": str(i), "strict": i < right, "tool": str(i)} for i in range(40)]
+
+    cases = {"held_out": {"base": rows(5), "tuned": rows(30)}, "no_tool": {"base": rows(38), "tuned": rows(10)},
+             "seen_tools": {"base": rows(20), "tuned": rows(20)}}
+    tests = {suite: summary.comparisons(by_subject, "strict", 0) for suite, by_subject in cases.items()}
+    text = Reader(results.headline(cases, tests).html()).text
+    assert "tuned against base on the other suites: worse on no tool; no difference shown on seen tools." in text

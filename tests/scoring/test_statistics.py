@@ -154,3 +154,47 @@ def test_smallest_difference_shrinks_with_n_or_is_out_of_reach():
     assert found == sorted(found, reverse=True)
     assert s.smallest_difference(20, 0.1) is None
     assert s.smallest_difference(0) is None
+
+
+def test_wilson_of_means():
+    for right, n in ((0, 5), (3, 9), (40, 40), (70, 100)):
+        assert s.wilson_mean([1.0] * right + [0.0] * (n - right)) == s.wilson(right, n), "verdicts are scores of 0 and 1"
+    between = s.wilson_mean([0.5] * 9)
+    assert between == s.Interval(s.wilson(4, 9).low, s.wilson(5, 9).high), "4.5 of 9, rounded outwards"
+    assert s.wilson_mean([0.1] * 10) == s.wilson(1, 10), "0.1 ten times is 1"
+    assert s.wilson_mean([]) is None
+    with pytest.raises(ValueError, match="1.5 is not in"):
+        s.wilson_mean([0.2, 1.5])
+
+
+def test_wilson_of_means_covers_at_least_95_percent():
+    rng = np.random.default_rng(29)
+    for a, b, n in ((0.4, 0.4, 20), (3, 1, 40), (0.2, 1.5, 60)):
+        hits = 0
+        for values in rng.beta(a, b, (1500, n)):
+            found = s.wilson_mean(values)
+            hits += found.low <= a / (a + b) <= found.high
+        assert hits / 1500 >= 0.95, (a, b, n, hits / 1500)
+
+
+def test_paired_interval_covers_about_95_percent_and_is_never_empty():
+    assert s.paired_interval(0, 0, 3).low < -0.3 and s.paired_interval(0, 0, 3).high > 0.3
+    assert s.paired_interval(3, 0, 3).high == 1.0
+    with pytest.raises(ValueError, match="no cases"):
+        s.paired_interval(0, 0, 0)
+    rng = np.random.default_rng(31)
+    # In the corner, where 4 cases are expected to differ and all in one direction, it covers a little less.
+    for better, worse, n, least in ((0.3, 0.1, 60, 0.94), (0.1, 0.05, 100, 0.94), (0.02, 0.02, 100, 0.94), (0.1, 0.0, 40, 0.91)):
+        hits = 0
+        for k, lost, _ in rng.multinomial(n, [better, worse, 1 - better - worse], 3000):
+            found = s.paired_interval(int(k), int(lost), n)
+            hits += found.low <= better - worse <= found.high
+        assert least <= hits / 3000 <= 0.99, (better, worse, n, hits / 3000)
+
+
+def test_words_of_a_comparison():
+    base, tuned = answers(0, 30, 5, 65)
+    found = s.compare(base, tuned, range(100), 0)
+    assert s.points(found).startswith("+25.0 [+1") and s.p_value(found) == "p < 0.001" and s.power_note(found) == ""
+    none = s.compare(*answers(10, 3, 3, 20), ["a"] * 36, 0)
+    assert s.points(none) == "+0.0" and s.p_value(none) == "p = 1.000" and s.power_note(none) == "too few cases that differ"
