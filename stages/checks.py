@@ -39,11 +39,13 @@ class Check:
 
     @property
     def needed(self) -> int | None:
-        """About how many cases would decide it, should the value stay as it is: intervals narrow with the square root of n."""
+        """About how many cases would decide it, should the value stay as it is: intervals narrow with the square root of n. Two digits."""
         if self.verdict != NOT_DECIDABLE or self.value is None or self.low is None or self.high is None or self.value == self.limit:
             return None
         half = self.high - self.value if self.value < self.limit else self.value - self.low
-        return max(self.n + 1, math.ceil(self.n * (half / (self.value - self.limit)) ** 2))
+        cases = max(self.n + 1, self.n * (half / (self.value - self.limit)) ** 2)
+        unit = 10 ** max(0, math.floor(math.log10(cases)) - 1)
+        return math.ceil(cases / unit) * unit
 
     def to_json(self) -> dict:
         """Its fields, rounded, with verdict and needed."""

@@ -62,7 +62,7 @@ def _rate(name: str, title: str, verdicts: list[bool], limit: float | None, abou
 def _mean(name: str, title: str, rows: list[dict], limit: float | None, about: str) -> Check | None:
     if limit is None:
         return None
-    values = [row["field_f1"] for row in rows]
+    values = [row["field_f1"] for row in rows if row["field_f1"] is not None]
     interval = wilson_mean(values)
     found = (sum(values) / len(values), interval.low, interval.high) if interval else (None, None, None)
     return Check(name, title, *found, limit, len(values), about=about)
@@ -77,7 +77,7 @@ def _spread(rows: list[dict], limit: float | None, least: int) -> Check | None:
         return None
     domains = {}
     for row in rows:
-        if row["domain"]:
+        if row["domain"] and row["field_f1"] is not None:
             domains.setdefault(row["domain"], []).append(row["field_f1"])
     domains = {name: values for name, values in domains.items() if len(values) >= least}
     n, title = sum(map(len, domains.values())), "spread of field F1 over domains"

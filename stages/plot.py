@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import seaborn as sns
 
-from stages import report, summary
+from stages import report, seeds, summary
 from stages.console import main_guard, say
 from stages.files import read_json, read_jsonl, write_text
 from stages.params import Params, load
@@ -145,7 +145,7 @@ def main() -> None:
     cases = summary.read_cases(params.subjects, params.suites)
     draw(params, cases)
     report.write(params, cases, read_json("models/log/mask.json"))
-    say("\n" + "\n".join(summary.table(cases, params.seed)) + "\n")
+    say("\n" + "\n".join(summary.table(cases, params.seed) + seeds.table(seeds.measure(params, cases))) + "\n")
     say("plot: pictures in plots/, the report in report.html")
 
 

@@ -41,6 +41,9 @@ OUT_OF_RANGE = [
     ("split.valid", -1, "greater than or equal to 0"),
     ("split.train", 0, "greater than or equal to 1"),
     ("suite_sizes.default", 0, "greater than or equal to 1"),
+    ("gate.valid", 1.2, "less than or equal to 1"),
+    ("gate.domain_cases", 0, "greater than or equal to 1"),
+    ("cost.hour", -1, "greater than or equal to 0"),
     ("prompted.shots", 9, "less than or equal to 8"),
     ("prompted.shots", 1.5, "integer"),
     ("train.lora.rank", 0, "greater than or equal to 1"),
@@ -75,7 +78,8 @@ def test_a_value_out_of_range_is_refused_by_name(key, value, allowed):
     assert f"{key} is {value!r}" in message and allowed in message
 
 
-UNKNOWN = ["rate", "dataset.file", "model.nmae", "format.strict", "split.seed", "prompted.examples", "train.lr", "train.lora.r", "predict.beams"]
+UNKNOWN = ["rate", "dataset.file", "model.nmae", "format.strict", "split.seed", "prompted.examples", "gate.exact", "cost.euros", "train.lr",
+           "train.lora.r", "predict.beams"]
 
 
 @pytest.mark.parametrize("key", UNKNOWN)
@@ -119,6 +123,10 @@ CONFLICTS = [
     ({"suites": ["held_out", "hand"]}, "suites has 'hand', but hand.path is not set"),
     ({"split.structured": 1.0}, "split.structured is 1.0"),
     ({"train.lora.dora": True, "model.quantize": "nf4", "train.lora.dropout": 0.1}, "DoRA over 4-bit layers takes dropout 0"),
+    ({"seeds": [1, 42]}, "seeds has 42, which is `seed` itself or stands there twice"),
+    ({"seeds": [1, 2, 1]}, "seeds has 1, which is"),
+    ({"seeds": [1], "subjects": ["base"]}, "seeds are given, but subjects has no 'tuned'"),
+    ({"gate.suites": ["no_tool"]}, "gate.suites has 'no_tool', which is not one of suites"),
     ({"predict.max_new_tokens": 512}, "predict.max_new_tokens is 512: it must be below model.max_tokens (512)"),
 ]
 

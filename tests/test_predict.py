@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from stages import generators, predict
+from stages import generators, predict, template
 from stages.errors import StageError
-from stages.files import read_jsonl, write_json, write_jsonl
+from stages.files import read_json, read_jsonl, write_json, write_jsonl
 from stages.generators import Completion
 from stages.schema import Call, Example, Tool
 from tests import tiny
@@ -225,6 +225,9 @@ def test_the_predictions_file_keeps_the_suites_order(folder, model, alphabet, mo
         {"id": "r2", "completion": "", "finish": "stop", "tokens": 0}, {"id": "r3", "completion": "xyz", "finish": "stop", "tokens": 3},
         {"id": "r4", "completion": "nopqrs", "finish": "length", "tokens": 6}]
     assert "base on held_out: 5 prompts in, 5 completions, 2 cut at predict.max_new_tokens" in capsys.readouterr().out
+    timing = read_json("models/.timing/predict/base/held_out.json")
+    tokens = sum(len(ids) for ids in template.load(tiny.params(**{"model.name": str(model)}).model).batch_ids(list(PROMPTS)))
+    assert timing.pop("seconds") > 0 and timing == {"requests": 5, "prompt_tokens": tokens, "completion_tokens": 17}
 
 
 @pytest.mark.parametrize("missing", ["models/base/subject.json", "data/suites/held_out.jsonl"])

@@ -244,12 +244,30 @@ class Stub:
         return trainers.Trained(scratch / "adapter", log, {"supervised_share": 0.5}, {"steps": 1, "seconds": 1.0})
 
 
-def run(folder, model, monkeypatch, losses):
+def run(folder, model, monkeypatch, losses, *seed):
     monkeypatch.setattr(trainers, "get", lambda name: Stub(losses))
     tiny.write_params(folder, **{"model.name": str(model), "model.track": "params.yaml"})
     for path in train.DATA:
         write_jsonl(path, [])
-    train.main()
+    train.main(*seed)
+
+
+def test_a_further_seed_has_a_place_of_its_own(folder, model, monkeypatch, capsys):
+    run(folder, model, monkeypatch, [3.0, 1.0], 7)
+    assert sorted(path.name for path in (folder / "models/seeds/7").iterdir()) == ["adapter_model.safetensors", "log", "subject.json"]
+    assert sorted(path.name for path in (folder / "models/seeds/7/log").iterdir()) == ["loss.jsonl", "mask.json"]
+    assert read_json(folder / "models/seeds/7/subject.json")["adapter"] == "models/seeds/7"
+    assert read_json(folder / "models/.timing/seeds/7/train.json")["steps"] == 1
+    assert not (folder / "models/tuned").exists() and not (folder / "models/log").exists()
+    assert "adapter in models/seeds/7" in capsys.readouterr().out
+
+
+def test_each_seed_goes_on_from_its_own_checkpoints(folder, model):
+    tiny.write_params(folder, **{"model.name": str(model), "model.track": "params.yaml"})
+    for path in train.DATA:
+        write_jsonl(path, [])
+    params = tiny.params(**{"model.name": str(model), "model.track": "params.yaml"})
+    assert len({train.fingerprint(params.model_copy(update={"seed": seed})) for seed in (42, 1, 2)}) == 3
 
 
 def test_what_was_there_before_is_replaced(folder, model, monkeypatch, capsys):

@@ -169,6 +169,10 @@ def raw_params(**changes) -> dict:
         "prompted": {"instructions": "", "shots": 2},
         "predict": {"backend": "hf", "max_new_tokens": 24, "batch_tokens": 1024},
         "endpoints": {"base": None, "prompted": None, "tuned": None},
+        "seeds": [],
+        "gate": {"suites": None, "single_turn_exact": 0.7, "field_f1": 0.8, "multi_turn_f1": 0.6, "valid": 0.9, "domain_spread": 0.15,
+                 "domain_cases": 5, "endpoint_distance": 0.1},
+        "cost": {"hour": None},
     }
     # 32 steps of 8 an epoch: the checkpoints at 10, 20 and 30 lie inside of epochs, as most do
     raw["train"] |= {"lora": {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": "all-linear", "dora": False, "rslora": False},

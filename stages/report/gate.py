@@ -57,15 +57,16 @@ def seeds(found: dict[str, OverSeeds]) -> Section:
     for suite, one in found.items():
         gain = "–" if one.difference is None else f"{100 * one.difference:+.1f} {_between(one.difference_low, one.difference_high, '+')}"
         word = tag("strong", f"{SIGNS[one.word]} {one.word}", class_=LOOKS[one.word]) if one.word else ""
-        rows.append([plain(suite), count(one.cases), *(percent(rate) for rate in one.rates), percent(one.mean), percent(one.sd),
-                     _between(one.seed_low, one.seed_high), _between(one.low, one.high), gain, word])
-    head = ["suite", "n", *(f"seed {seed}" for seed in first.seeds), "mean", "sd", "95 %: another seed", "95 %: and other cases", "mean minus base",
-            "in a word"]
+        each = cell(", ".join(f"{100 * rate:.1f}" for rate in one.rates), class_="words")
+        rows.append([plain(suite), count(one.cases), percent(one.mean), percent(one.sd), _between(one.seed_low, one.seed_high),
+                     _between(one.low, one.high), gain, word, each])
+    each = tag("th", f"seeds {', '.join(map(str, first.seeds))}", scope="col", class_="words")
+    head = ["suite", "n", "mean", "sd", "95 %: another seed", "and other cases", "mean minus base", "in a word", each]
     note = (f"tuned was trained {len(first.seeds)} times on the same rows, with another seed each time, and scored on the same cases. “Another seed” "
             "is Student's t over the seeds, on these very cases. “And other cases” adds the spread between cases, by tool; it counts what seed and "
             "case do together twice, so it is rather too wide. “Improved” and “worse” are said where that interval of the difference leaves 0 out. "
             f"All other sections show seed {first.seeds[0]}.")
-    return section("seeds", "Seeds", table(f"Share right of tuned over {len(first.seeds)} training seeds", head, rows, note=note))
+    return section("seeds", "Seeds", table(f"Share right of tuned over {len(first.seeds)} training seeds", head, rows, "seeds", note))
 
 
 def _between(low: float | None, high: float | None, sign: str = "") -> str:

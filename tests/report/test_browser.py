@@ -209,6 +209,8 @@ def test_four_subjects_gate_seeds_and_cost(browser, tmp_path):
 
 
 def test_the_mask_proof_shows_the_supervised_end(opened):
-    seen = opened.run("""(() => { const frame = document.querySelector('.proof'), mark = frame.querySelector('mark').getBoundingClientRect();
-        const box = frame.getBoundingClientRect(); return mark.bottom <= box.bottom + 1 && mark.bottom > box.top; })()""")
-    assert seen
+    """Also where the row is longer than its frame: the frame starts at its end."""
+    found = opened.run("""(() => { const frame = document.querySelector('.proof'); frame.style.maxHeight = '3rem';
+        const mark = frame.querySelector('mark').getBoundingClientRect(), box = frame.getBoundingClientRect();
+        return [frame.scrollHeight > frame.clientHeight, mark.bottom <= box.bottom + 1 && mark.bottom > box.top]; })()""")
+    assert found == [True, True]

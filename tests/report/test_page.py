@@ -216,12 +216,12 @@ def test_an_endpoint_as_a_fourth_subject(tmp_path):
 def test_several_seeds(tmp_path):
     page = written(tmp_path, {"held_out": 60, "no_tool": 20}, seeds=[1, 2])
     text = Reader(page.read_text(encoding="utf-8")).text
-    assert "Share right of tuned over 3 training seeds" in text and "seed 42 seed 1 seed 2 mean sd" in text
+    assert "Share right of tuned over 3 training seeds" in text and "in a word seeds 42, 1, 2" in text
     rates = [sum(json.loads(line)["strict"] for line in (tmp_path / f"data/cases/{name}/held_out.jsonl").open()) / 60
              for name in ("tuned", "seeds/1", "seeds/2")]
     found = statistics.over_seeds(rates)
-    expected = " ".join(f"{100 * rate:.1f} %" for rate in [*rates, found["mean"], found["sd"]])
-    assert f"held out 60 {expected} [{100 * found['low']:.1f}, {100 * min(found['high'], 1):.1f}]" in text
+    expected = f"{100 * found['mean']:.1f} % {100 * found['sd']:.1f} % [{100 * found['low']:.1f}, {100 * min(found['high'], 1):.1f}]"
+    assert f"held out 60 {expected}" in text and ", ".join(f"{100 * rate:.1f}" for rate in rates) in text
 
 
 def test_equivalent_calls_are_not_marked_as_right():
