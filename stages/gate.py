@@ -13,6 +13,7 @@ import sys
 from stages import summary
 from stages.checks import EXIT_CODES, FAIL, NOT_DECIDABLE, PASS, Check, together
 from stages.console import main_guard, say
+from stages.domains import OTHER
 from stages.errors import StageError
 from stages.files import read_json, write_json
 from stages.params import Params, load
@@ -77,8 +78,8 @@ def _spread(rows: list[dict], limit: float | None, least: int) -> Check | None:
         return None
     domains = {}
     for row in rows:
-        if row["domain"] and row["field_f1"] is not None:
-            domains.setdefault(row["domain"], []).append(row["field_f1"])
+        if row["area"] != OTHER and row["field_f1"] is not None:
+            domains.setdefault(row["area"], []).append(row["field_f1"])
     domains = {name: values for name, values in domains.items() if len(values) >= least}
     n, title = sum(map(len, domains.values())), "spread of field F1 over domains"
     if len(domains) < 2:

@@ -52,7 +52,7 @@ def test_one_verdict_of_all():
 
 def case(number: int, right=True, turns="single", f1=None, rung=7, domain="maps", should_call=True, tool=None) -> dict:
     return {"id": f"c{number:04d}", "strict": right, "schema": right, "bfcl": not right, "turns": turns, "should_call": should_call, "rung": rung,
-            "domain": domain, "field_f1": (1.0 if right else 0.5) if f1 is None else f1, "tool": tool or f"tool {number % 20}"}
+            "area": domain, "field_f1": (1.0 if right else 0.5) if f1 is None else f1, "tool": tool or f"tool {number % 20}"}
 
 
 def judged(rows: list[dict], **changes):
@@ -118,7 +118,7 @@ def test_the_spread_is_decided_with_many_cases():
 
 
 def test_domains_of_few_cases_and_of_none_are_left_out():
-    rows = [case(i, domain="maps" if i < 20 else "rare" if i < 22 else None) for i in range(40)]
+    rows = [case(i, domain="maps" if i < 20 else "rare" if i < 22 else "other") for i in range(40)]
     assert judged(rows)["domain_spread"].value is None
     assert judged(rows, **{"gate.domain_cases": 2})["domain_spread"].n == 22
 

@@ -16,7 +16,7 @@ from stages.suites import SUITES, verdict
 SIGNS = {IMPROVED: "▲", WORSE: "▼", NOT_SHOWN: "="}
 LOOKS = {IMPROVED: "yes", WORSE: "no", NOT_SHOWN: None}  # classes of page.css: green, red, plain
 MEANING = tag("th", "meaning", scope="col", class_="words")
-EQUIVALENT = "equivalent"
+BASE, EQUIVALENT = "base", "equivalent"
 SCORES = {
     "strict": "exact match: the same calls, names and values, in any order; no call where none is right",
     "schema": "the same calls under the tools' schemas: a default left out, 5 for 5.0",
