@@ -38,4 +38,4 @@ lock: $(STAMP)  ## write requirements.lock from what is installed
 	python -m tests.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
 
 clean:  ## remove outputs, scratch and caches; keeps .venv
-	rm -rf data/curated.jsonl data/rejects.jsonl data/formatted.jsonl data/format_rejects.jsonl data/split data/suites data/predictions data/cases models/tuned models/seeds models/prompted models/log models/.scratch models/.timing report.html
+	rm -rf data/curated.jsonl data/rejects.jsonl data/formatted.jsonl data/format_rejects.jsonl data/contamination.jsonl data/split data/suites data/predictions data/cases models/tuned models/seeds models/prompted models/log models/.scratch models/.timing report.html

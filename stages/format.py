@@ -8,19 +8,28 @@ prompt and completion add up to the tokens of the whole; there is no double star
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterator
+import os
+import sys
+import time
+from array import array
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from itertools import islice
+from multiprocessing import get_context
+from threading import Thread
 
 from stages import formats, template
 from stages.console import main_guard, progress, say
-from stages.errors import RowError, StageError
-from stages.files import atomic, read_json, read_jsonl, write_json
+from stages.errors import FileError, RowError, StageError
+from stages.files import atomic, open_text, read_json, write_json
 from stages.formats._json import answered
-from stages.params import load
+from stages.params import Params, load
 from stages.schema import Call, Example, dumps
 
 BATCH = 512  # rows tokenised together
+MOST = 8  # processes; more wait for the one that writes
 
 
 def check_target(example: Example, parsed) -> None:
@@ -78,10 +87,8 @@ def formatted(examples: Iterator[Example], dialect, tmpl, max_tokens: int, rejec
                 rendered.append((example, text))
             except RowError as error:
                 reject(example, error)
-        texts = [part for _, text in rendered for part in (text.prompt, text.completion, text.prompt + text.completion)]
-        ids = tmpl.batch_ids(texts)
-        for index, (example, text) in enumerate(rendered):
-            prompt, completion, whole = ids[3 * index : 3 * index + 3]
+        ids = tmpl.ids_of_turns([text for _, text in rendered])
+        for (example, text), (prompt, completion, whole) in zip(rendered, ids):
             try:
                 check_tokens(prompt, completion, whole, tmpl, max_tokens)
             except RowError as error:
@@ -91,7 +98,79 @@ def formatted(examples: Iterator[Example], dialect, tmpl, max_tokens: int, rejec
                    "prompt_tokens": len(prompt), "completion_tokens": len(completion), "example": example.to_json()}
 
 
-def quantiles(values: list[int]) -> dict:
+@dataclass
+class Made:
+    """What became of a batch of lines of data/curated.jsonl: lines to be written, and counts."""
+
+    rows: list[str] = field(default_factory=list)
+    rejects: list[str] = field(default_factory=list)
+    reasons: Counter = field(default_factory=Counter)
+    lengths: list[tuple[int, int]] = field(default_factory=list)  # tokens of prompt and completion
+
+
+def read(line: str) -> Example:
+    """Raises FileError; `make` has no number of the line, as its batch may be any."""
+    try:
+        return Example.from_json(json.loads(line))
+    except ValueError as error:
+        raise FileError(f"data/curated.jsonl has a line that is not JSON ({error}): run `dvc repro curate` again.") from None
+
+
+def make(lines: list[str], dialect, tmpl, max_tokens: int) -> Made:
+    made = Made()
+
+    def reject(example, error):
+        made.reasons[error.reason] += 1
+        made.rejects.append(dumps({"id": example.id, "reason": error.reason, "detail": error.detail[:300]}) + "\n")
+
+    for row in formatted(map(read, lines), dialect, tmpl, max_tokens, reject):
+        made.rows.append(dumps(row) + "\n")
+        made.lengths.append((row["prompt_tokens"], row["completion_tokens"]))
+    return made
+
+
+# --- over several processes ---------------------------------------------------------------------------------
+
+WORKER = {}  # in a worker process: what `make` takes beside the lines
+
+
+def begin(params: Params) -> None:
+    """Starts a worker process: its own tokenizer, with one thread, as there is a process for each core."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    Thread(target=end_without, args=(os.getppid(),), daemon=True).start()
+    WORKER.update(dialect=formats.get(params.dialect), tmpl=template.load(params.model), max_tokens=params.model.max_tokens)
+
+
+def end_without(parent: int) -> None:
+    """Ends this process when its parent has gone: after `kill -9` it would else wait for work for ever."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(143)
+
+
+def make_here(lines: list[str]) -> Made:
+    return make(lines, **WORKER)
+
+
+def made_in_order(batches: Iterator[list[str]], params: Params, workers: int) -> Iterator[Made]:
+    """`make` of each batch by `workers` processes, in the order of the batches; at most two a process wait at a time."""
+    method = "fork" if sys.platform == "linux" else "spawn"  # a fork shares the imported libraries' memory; elsewhere it is unsafe
+    waiting = deque()
+    with ProcessPoolExecutor(workers, get_context(method), begin, (params,)) as pool:
+        for batch in batches:
+            waiting.append(pool.submit(make_here, batch))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def quantiles(values: Iterable[int]) -> dict:
     """Shortest, median, 95th percentile and longest of token counts."""
     ordered = sorted(values) or [0]
     return {"min": ordered[0], "median": ordered[len(ordered) // 2], "p95": ordered[int(len(ordered) * 0.95)], "max": ordered[-1]}
@@ -100,32 +179,33 @@ def quantiles(values: list[int]) -> dict:
 @main_guard
 def main() -> None:
     params = load()
-    tmpl, dialect, rejected, lengths = template.load(params.model), formats.get(params.dialect), Counter(), []
+    tmpl, dialect = template.load(params.model), formats.get(params.dialect)
     dialect.fits(tmpl)
     counts = read_json("metrics/data/curate.json")
     total = counts["kept"] + sum(counts[name]["kept"] for name in ("benchmark", "hand") if name in counts) + counts.get("structured", 0)
-    with atomic("data/formatted.jsonl") as out, atomic("data/format_rejects.jsonl") as rejects, progress(total, "format") as bar:
+    workers = min(cores(), MOST, total // (4 * BATCH))  # few rows are done before a process has started
+    rejected, prompts, completions = Counter(), array("L"), array("L")
+    with atomic("data/formatted.jsonl") as out, atomic("data/format_rejects.jsonl") as rejects, progress(total, "format") as bar, \
+            open_text("data/curated.jsonl") as lines:
+        batches = iter(lambda: list(islice(lines, BATCH)), [])
+        for made in made_in_order(batches, params, workers) if workers > 1 else (make(b, dialect, tmpl, params.model.max_tokens) for b in batches):
+            out.writelines(made.rows)
+            rejects.writelines(made.rejects)
+            rejected.update(made.reasons)
+            prompts.extend(prompt for prompt, _ in made.lengths)
+            completions.extend(completion for _, completion in made.lengths)
+            bar.update(len(made.rows) + len(made.rejects))
+    report(params, total, rejected, prompts, completions)
 
-        def reject(example, error):
-            rejected[error.reason] += 1
-            rejects.write(dumps({"id": example.id, "reason": error.reason, "detail": error.detail[:300]}) + "\n")
 
-        examples = (Example.from_json(row) for row in read_jsonl("data/curated.jsonl"))
-        for row in formatted(examples, dialect, tmpl, params.model.max_tokens, reject):
-            out.write(dumps(row) + "\n")
-            lengths.append((row["prompt_tokens"], row["completion_tokens"]))
-            bar.update()
-    report(params, total, rejected, lengths)
-
-
-def report(params, total: int, rejected: Counter, lengths: list[tuple[int, int]]) -> None:
+def report(params, total: int, rejected: Counter, prompts: array, completions: array) -> None:
     failed = sum(rejected.values())
     write_json("metrics/data/format.json", {
-        "dialect": params.dialect, "model": params.model.name, "rows": total, "kept": len(lengths), "rejected": dict(sorted(rejected.items())),
-        "prompt_tokens": quantiles([p for p, _ in lengths]), "completion_tokens": quantiles([c for _, c in lengths]),
+        "dialect": params.dialect, "model": params.model.name, "rows": total, "kept": len(prompts), "rejected": dict(sorted(rejected.items())),
+        "prompt_tokens": quantiles(prompts), "completion_tokens": quantiles(completions),
     })
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(rejected.items())) or "none"
-    say(f"format: {total} rows in, {len(lengths)} proved; rejected: {reasons} (data/format_rejects.jsonl)")
+    say(f"format: {total} rows in, {len(prompts)} proved; rejected: {reasons} (data/format_rejects.jsonl)")
     if failed > params.format.max_rejected * total:
         raise StageError(f"{failed} of {total} rows fail the gate, more than format.max_rejected ({params.format.max_rejected}): {reasons}; "
                          "see data/format_rejects.jsonl, or choose another dialect.")

@@ -57,7 +57,9 @@ class Format(Strict):
 
 
 class Split(Strict):
-    by: Literal["tool", "group", "random"] = "tool"
+    by: Literal["tool", "cluster", "group", "random"] = "tool"
+    similarity: Annotated[float, Field(gt=0, le=1)] = 0.7  # from which Jaccard similarity of word pairs on two requests are near-duplicates
+    remove_similar: bool = False  # take near-duplicates of test rows out of training, whatever split.by says
     # a number first: PyYAML reads 1e-01 as text
     held_out: Annotated[float | str, Field(union_mode="left_to_right")] = 0.15  # tools kept from training: a JSON list, or a share
     test: Share = 0.1  # share of the other groups (or rows) kept for test
@@ -65,6 +67,13 @@ class Split(Strict):
     valid: Annotated[int, Field(ge=0)] = 64  # rows for the loss on unseen rows during training
     train: Count | None = None  # use at most so many training rows; None = all
     train_tokens: Count | None = None  # train on rows of at most so many tokens; None = all
+
+
+class Contamination(Strict):
+    path: str | None = None  # a folder of JSON files; rows that hold its requests or tools are not trained on; None = no check
+    track: str  # what DVC hashes for it
+    ngram: Annotated[int, Field(ge=3)] = 13  # so many words in a row are a hit
+    tools: bool = True  # a tool of the same name and parameter names is a hit too
 
 
 class Prompted(Strict):
@@ -173,6 +182,7 @@ class Params(Strict):
     dataset: Dataset
     benchmark: Benchmark
     hand: Hand
+    contamination: Contamination
     model: Model
     format: Format = Format()
     split: Split = Split()

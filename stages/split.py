@@ -1,49 +1,89 @@
 """split: training, validation and test rows that share no group and, with split.by=tool, no held-out tool.
 
-    python -m stages.split      ->  data/split/{train,valid,test}.jsonl  data/suites/*.jsonl  metrics/data/split.json
+    python -m stages.split      ->  data/split/{train,valid,test}.jsonl  data/suites/*.jsonl  data/contamination.jsonl
+                                    metrics/data/split.json
 
-Two passes over the rows: the first keeps some words of each (id, group, tools, query), the second writes.
+Two passes over the rows: the first keeps a little of each (id, group, request, tools, labels), the second writes. What is
+guaranteed, and how it is counted: docs/splits.md.
 """
 
 import shutil
+import sys
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 
+from stages import contamination
 from stages.console import main_guard, say
 from stages.domains import area
 from stages.errors import FileError, StageError
 from stages.files import atomic, read_json, read_jsonl, write_json
+from stages.overlap import overlaps, table
 from stages.params import Params, load
 from stages.schema import Example, dumps
+from stages.similar import Requests
 from stages.structured import KIND, place
 from stages.suites import BALANCED, SUITES, pick, rank
 
 PARTS = ("train", "valid", "test")
 
 
-@dataclass
+@cache
+def same(value):
+    """One object for all equal strings and tuples of strings: rows share what they have in common."""
+    return value
+
+
+@dataclass(slots=True)
 class Row:
-    """What the split decides on."""
+    """What the split decides on; some hundred bytes, as all rows are held at once."""
 
     id: str
     group: str
-    query: str
-    called: frozenset[str]
-    offered: frozenset[str]
-    labels: dict[str, str]
+    query: str  # all user turns, in lower case
+    calls: tuple[str, ...]  # names
+    tools: tuple[tuple[str, str], ...]  # (name, signature) of those offered
+    items: tuple[tuple[str, str], ...]  # of the labels
     tokens: int
     area: str = ""
+    barred: str = ""  # why it must not be trained on, whatever its part would be
     part: str = ""
     why: str = ""  # why it is in no part
+
+    @property
+    def called(self) -> frozenset[str]:
+        return frozenset(self.calls)
+
+    @property
+    def offered(self) -> frozenset[str]:
+        return frozenset(name for name, _ in self.tools)
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """The tools that say whether a row is about seen ones: those called, or those offered where none is called."""
+        return self.called or self.offered
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return dict(self.items)
+
+    @labels.setter
+    def labels(self, labels: dict[str, str]) -> None:
+        self.items = same(tuple(labels.items()))
 
 
 def facts(row: dict) -> Row:
     example = Example.from_json(row["example"])
-    called = frozenset(call.name for call in example.calls or [])
-    query = " ".join(m["content"].casefold() for m in example.messages if m["role"] == "user")
-    return Row(example.id, example.group or example.id, " ".join(query.split()), called,
-               frozenset(tool.name for tool in example.tools), example.labels, row["prompt_tokens"] + row["completion_tokens"], area(example))
+    id, query = sys.intern(example.id), " ".join(turn.casefold() for turn in user_turns(row["example"]))
+    return Row(id, sys.intern(example.group) if example.group else id, " ".join(query.split()),
+               tuple(dict.fromkeys(sys.intern(call.name) for call in example.calls or [])),
+               tuple(same((tool.name, contamination.signature(tool.name, tool.parameters))) for tool in example.tools),
+               same(tuple(example.labels.items())), row["prompt_tokens"] + row["completion_tokens"], area(example))
+
+
+def user_turns(example: dict) -> list[str]:
+    return [message["content"] for message in example["messages"] if message["role"] == "user"]
 
 
 def held_out_tools(rows: list[Row], held_out: str | float, seed: int) -> set[str]:
@@ -57,27 +97,37 @@ def held_out_tools(rows: list[Row], held_out: str | float, seed: int) -> set[str
     return set(called[: round(len(called) * held_out)])
 
 
-def assign(rows: list[Row], params: Params) -> set[str]:
+def assign(rows: list[Row], params: Params, requests: Requests | None = None) -> set[str]:
     """Sets each row's part (or why it is left out) and its `tools` label; returns the held-out tools."""
-    held = held_out_tools(rows, params.split.held_out, params.seed) if params.split.by == "tool" else set()
+    split, requests = params.split, requests or Requests(rows, params.split.similarity)
+    held = held_out_tools(rows, split.held_out, params.seed) if split.by == "tool" else set()
     everything, rows = rows, [row for row in rows if row.labels["kind"] != KIND] or rows  # where all rows are, they are as any other
     for row in rows:
-        marked = params.split.by == "tool" and row.labels.get("tools") == "held_out"  # the source's own word
-        touched = marked or (row.called & held if row.called else row.offered & held)
+        marked = split.by == "tool" and row.labels.get("tools") == "held_out"  # the source's own word
+        touched = marked or row.needed & held
         row.labels = {**row.labels, "tools": "held_out" if touched else "seen"}
         if touched or "category" in row.labels:  # a benchmark's rows are tested on, never trained on
             row.part = "test"
-    held_groups, rest = {row.group for row in rows if row.part}, {}
-    for row in rows:
+    keys = requests.clusters(rows) if split.by == "cluster" else [row.group for row in rows]
+    held_groups, rest = {key for key, row in zip(keys, rows) if row.part}, {}
+    for key, row in zip(keys, rows):
         if row.part:
             continue
         if row.offered & held:
             row.why = "offers_a_held_out_tool"
-        elif row.group in held_groups:
-            row.why = "beside_a_held_out_row"  # of the same phrasing or dialogue
+        elif key in held_groups:
+            row.why = "beside_a_held_out_row"  # of the same phrasing, dialogue or cluster
         else:
-            rest.setdefault(row.id if params.split.by == "random" else row.group, []).append(row)
-    fill_parts([group for _, group in sorted(rest.items(), key=lambda item: rank(params.seed, item[0]))], params)
+            rest.setdefault(row.id if split.by == "random" else key, []).append(row)
+    size = {key: len(group) for key, group in rest.items()}
+    most = split.test * sum(size.values()) if split.by == "cluster" else len(rows)  # a cluster larger than the test part is trained on
+    groups = [rest[key] for key in sorted(rest, key=lambda key: (size[key] > most, rank(params.seed, key)))]
+    fill_parts(groups, params)
+    if split.remove_similar or split.by == "cluster":  # the search of clusters may miss a pair; this one looks at test rows alone
+        leave_similar(rows, groups, requests)
+        fill_parts(groups, params)  # anew, as what was left out makes room; the test rows stay the same
+    if split.by != "tool":
+        label_unseen(rows)
     if len(rows) < len(everything):
         place([row for row in everything if row.labels["kind"] == KIND], rows, params, too_long)
     in_training = {row.query for row in everything if row.part in ("train", "valid")}
@@ -94,13 +144,32 @@ def fill_parts(groups: list[list[Row]], params: Params) -> None:
     for group in groups:
         part = "test" if counts["test"] < test_rows else "valid" if counts["valid"] < split.valid else "train"
         for row in group:
-            if part != "test" and too_long(row, params):
+            if part != "test" and row.barred:
+                row.why = row.barred
+            elif part != "test" and too_long(row, params):
                 row.why = "beyond_split.train_tokens"
             elif part == "train" and split.train and counts["train"] >= split.train:
                 row.why = "beyond_split.train"
             else:
                 row.part = part
                 counts[part] += 1
+
+
+def leave_similar(rows: list[Row], groups: list[list[Row]], requests: Requests) -> None:
+    """Bars from training what is nearly a test row, whatever its group, and takes back what was decided about all other rows."""
+    others = [row for group in groups for row in group if row.part != "test"]
+    similar = requests.beside(others, (row for row in rows if row.part == "test"))
+    for row in others:
+        row.part = row.why = ""
+        row.barred = row.barred or ("near_duplicate_of_test" if row.query in similar else "")
+
+
+def label_unseen(rows: list[Row]) -> None:
+    """Where no tools are held out, chance may have done it: rows whose tools no training row calls or offers."""
+    trained = {name for row in rows if row.part == "train" for name in row.called | row.offered}
+    for row in rows:
+        if row.needed and not row.needed & trained:
+            row.labels = {**row.labels, "tools": "held_out"}
 
 
 def too_long(row: Row, params: Params) -> bool:
@@ -110,17 +179,6 @@ def too_long(row: Row, params: Params) -> bool:
 
 def left_out(rows: list[Row]) -> dict[str, int]:
     return dict(sorted(Counter(row.why for row in rows if not row.part).items()))
-
-
-def overlaps(rows: list[Row]) -> dict:
-    """How much train and test share; the first two are 0 by construction and are counted all the same."""
-    parts = {part: [row for row in rows if row.part == part] for part in PARTS}
-    known = {key: {value for row in parts["train"] for value in of(row)} for key, of in SHARED.items()}
-    return {f"test_rows_sharing_{key}_with_train": sum(any(v in known[key] for v in of(row)) for row in parts["test"])
-            for key, of in SHARED.items()}
-
-
-SHARED = {"group": lambda r: [r.group], "query": lambda r: [r.query], "called_tool": lambda r: r.called, "offered_tool": lambda r: r.offered}
 
 
 def choose_suites(rows: list[Row], params: Params) -> dict[str, list[str]]:
@@ -134,9 +192,29 @@ def available(rows: list[Row], params: Params) -> dict[str, int]:
     return {suite: count for suite in SUITES if (count := len(pick(suite, test, len(test), params.seed)))}
 
 
+def read(params: Params) -> tuple[list[Row], dict | None]:
+    """All rows, and what the contamination check found; its hits go to data/contamination.jsonl, one line each."""
+    cfg = params.contamination
+    benchmark = contamination.load(cfg.path, cfg.ngram) if cfg.path else None
+    rows, hits = [], Counter()
+    with atomic("data/contamination.jsonl") as out:
+        for raw in read_jsonl("data/formatted.jsonl"):
+            row = facts(raw)
+            if benchmark and "category" not in row.labels:
+                for hit in benchmark.hits(user_turns(raw["example"]), [signature for _, signature in row.tools]):
+                    if hit["kind"] == "words" or cfg.tools:
+                        row.barred = "contaminated"
+                        hits[hit["kind"]] += 1
+                        out.write(dumps({"id": row.id, **hit}) + "\n")
+            rows.append(row)
+    if not benchmark:
+        return rows, None
+    hit = sum(bool(row.barred) for row in rows)
+    return rows, {**benchmark.counts(), "rows_with_its_words": hits["words"], "rows_with_its_tool": hits["tool"], "rows_hit": hit}
+
+
 def write(rows: list[Row], suites: dict[str, list[str]]) -> None:
     shutil.rmtree("data/suites", ignore_errors=True)  # a suite that is no longer asked for leaves no file
-    by_id = {row.id: row for row in rows}
     members = {}
     for suite, ids in suites.items():
         for id in ids:
@@ -144,8 +222,7 @@ def write(rows: list[Row], suites: dict[str, list[str]]) -> None:
     with ExitStack() as stack:
         parts = {part: stack.enter_context(atomic(f"data/split/{part}.jsonl")) for part in PARTS}
         files = {suite: stack.enter_context(atomic(f"data/suites/{suite}.jsonl")) for suite in suites}
-        for row in read_jsonl("data/formatted.jsonl"):
-            fact = by_id[row["id"]]
+        for fact, row in zip(rows, read_jsonl("data/formatted.jsonl"), strict=True):
             if not fact.part:
                 continue
             row["example"]["labels"] = fact.labels
@@ -158,8 +235,9 @@ def write(rows: list[Row], suites: dict[str, list[str]]) -> None:
 @main_guard
 def main() -> None:
     params = load()
-    rows = [facts(row) for row in read_jsonl("data/formatted.jsonl")]
-    held = assign(rows, params)
+    rows, contaminated = read(params)
+    requests = Requests(rows, params.split.similarity)
+    held = assign(rows, params, requests)
     counts = Counter(row.part for row in rows)
     if not counts["train"] or not counts["test"]:
         raise StageError(f"split left {counts['train']} training and {counts['test']} test rows of {len(rows)}: "
@@ -171,9 +249,12 @@ def main() -> None:
     sizes = {suite: len(ids) for suite, ids in suites.items()}
     write_json("metrics/data/split.json", {
         "by": params.split.by, **{part: counts[part] for part in PARTS}, "held_out_tools": len(held), "left_out": left_out(rows),
-        **overlaps(rows), "suites": sizes, "available": available(rows, params)})
+        **overlaps(rows), "suites": sizes, "available": available(rows, params), "similarity": params.split.similarity,
+        "overlap": table(rows, suites, requests), "contamination": contaminated})
     say(f"split: {len(rows)} rows in, {counts['train']} train, {counts['valid']} valid, {counts['test']} test, {counts['']} left out "
         f"(metrics/data/split.json); suites: {', '.join(f'{name} {size}' for name, size in sizes.items())}")
+    if contaminated and contaminated["rows_hit"]:
+        say(f"split: {contaminated['rows_hit']} rows hold something of {params.contamination.path} and are not trained on (data/contamination.jsonl)")
     for suite, size in sizes.items():
         if size < (asked := params.suite_sizes.get(suite, params.suite_sizes["default"])):
             say(f"split: suite {suite} has {size} cases, fewer than the {asked} asked for; none were invented")

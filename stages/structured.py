@@ -48,6 +48,8 @@ def place(rows: list, others: list, params, too_long) -> None:
             row.part = "test"
         elif part != "train":
             row.why = "left_out_with_its_origin"
+        elif row.barred:
+            row.why = row.barred
         elif too_long(row, params):
             row.why = "beyond_split.train_tokens"
         elif room > 0:

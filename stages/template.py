@@ -1,5 +1,6 @@
 """A model's tokenizer as the stages see it: chat template to exact text, end tokens, token ids."""
 
+import re
 from functools import cached_property
 
 from stages.errors import RowError, StageError
@@ -115,3 +116,38 @@ class Template:
 
     def batch_ids(self, texts: list[str]) -> list[list[int]]:
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+
+    @cached_property
+    def _partings(self) -> re.Pattern | None:
+        """Special tokens before which a text may be tokenised in two: they take in no blanks and are part of no other added token."""
+        added = list(self.tokenizer.added_tokens_decoder.values())
+        texts = [one.content for one in added if one.special and not (one.lstrip or one.normalized or one.single_word)]
+        alone = [text for text in texts if text and not any(text in one.content and text != one.content for one in added)]
+        return re.compile("|".join(map(re.escape, alone))) if alone else None
+
+    @cached_property
+    def _parts_hold(self) -> list[bool]:
+        """Empty until the first texts have shown whether tokenising in two gives what tokenising the whole gives."""
+        return []
+
+    def ids_of_turns(self, turns: list[Rendered]) -> list[tuple[list[int], list[int], list[int]]]:
+        """Token ids of each turn's prompt, of its completion, and of both together as one text.
+
+        A tokenizer takes special tokens out before it looks at words, so that what stands before the prompt's last one has the same
+        tokens in the prompt and in the whole, and is tokenised once. The first call proves that of all its turns; where it does not
+        hold, every text is tokenised whole.
+        """
+        cut = [0 if self._parts_hold == [False] else self._last_parting(turn.prompt) for turn in turns]
+        texts = [text for turn, at in zip(turns, cut)
+                 for text in (turn.prompt[:at], turn.prompt[at:], turn.completion, turn.prompt[at:] + turn.completion)]
+        ids = self.batch_ids(texts)
+        made = [(ids[at] + ids[at + 1], ids[at + 2], ids[at] + ids[at + 3]) for at in range(0, len(ids), 4)]
+        if turns and not self._parts_hold:
+            full = self.batch_ids([text for turn in turns for text in (turn.prompt, turn.prompt + turn.completion)])
+            self._parts_hold.append(all([prompt, whole] == full[2 * at : 2 * at + 2] for at, (prompt, _, whole) in enumerate(made)))
+            return made if self._parts_hold[0] else self.ids_of_turns(turns)
+        return made
+
+    def _last_parting(self, prompt: str) -> int:
+        """Where the last such special token of the prompt begins; 0 where there is none."""
+        return max((match.start() for match in self._partings.finditer(prompt)), default=0) if self._partings else 0

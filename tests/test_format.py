@@ -1,7 +1,11 @@
 """format: each rule of the gate fails on a defect planted for it, and good rows come through unchanged."""
 
 import json
+import os
+import subprocess
+import sys
 
+import psutil
 import pytest
 
 from stages import format, formats
@@ -53,6 +57,49 @@ def test_batches_keep_the_order(tmpl, monkeypatch):
     rows, rejected = gate(cases, tmpl)
     assert [row["id"] for row in rows] == ["1", "2", "3", "5", "6", "7", "9"] and set(rejected) == {"0", "4", "8"}
     assert all(row["completion"] == f"Reply {row['id']}.<|im_end|>" for row in rows)
+
+
+def test_prompts_are_tokenised_in_two_parts_and_come_out_as_one(tmpl):
+    """Every turn of the sixty rows: the same ids as from whole texts, and the head of each prompt is tokenised once."""
+    turns = [text for row in tiny.messages_rows() for text in [rendered(row, tmpl)]]
+    fresh = tiny.changed(tmpl)
+    whole = [(tmpl.ids(turn.prompt), tmpl.ids(turn.completion), tmpl.ids(turn.prompt + turn.completion)) for turn in turns]
+    assert fresh.ids_of_turns(turns[:5]) == whole[:5] and fresh._parts_hold == [True]
+    seen, batch_ids = [], fresh.batch_ids
+    fresh.batch_ids = lambda texts: seen.extend(texts) or batch_ids(texts)
+    assert fresh.ids_of_turns(turns[5:]) == whole[5:]
+    assert sum(map(len, seen)) < 0.75 * sum(2 * len(turn.prompt) + 2 * len(turn.completion) for turn in turns[5:])
+
+
+def rendered(row: dict, tmpl):
+    *messages, answer = row["messages"]
+    tools = [Tool(**entry["function"]) for entry in row["tools"]]
+    calls = [Call(**entry["function"]) for entry in answer.get("tool_calls", [])]
+    return formats.get("native").render(Example("x", "test", messages, tools, calls or None, None if calls else answer["content"]), tmpl)
+
+
+def test_a_tokenizer_whose_parts_do_not_add_up_is_given_whole_texts(tmpl):
+    """One that writes a token of its own before each text: noticed on the first turns, and right from them on."""
+    turns = [rendered(row, tmpl) for row in tiny.messages_rows()[:8]]
+    odd = tiny.changed(tmpl)
+    odd.batch_ids = lambda texts: [[0, *ids] for ids in tmpl.batch_ids(texts)]
+    whole = [tuple([0, *tmpl.ids(text)] for text in (turn.prompt, turn.completion, turn.prompt + turn.completion)) for turn in turns]
+    assert whole_texts(odd.ids_of_turns(turns[:4])) == whole[:4] and odd._parts_hold == [False]
+    assert whole_texts(odd.ids_of_turns(turns[4:])) == whole[4:]
+
+
+def whole_texts(found: list) -> list:
+    """Without what the odd tokenizer writes for the empty head."""
+    return [(prompt[1:], completion, both[1:]) for prompt, completion, both in found]
+
+
+def test_tokens_that_take_in_blanks_or_lie_in_others_are_no_place_to_part(tmpl):
+    from transformers import AddedToken
+
+    odd = tiny.changed(tmpl)
+    odd.tokenizer.add_special_tokens({"additional_special_tokens": [AddedToken("<a>", lstrip=True, special=True), AddedToken("<b>", special=True),
+                                                                    AddedToken("x<b>", special=True), AddedToken("<c>", special=True)]})
+    assert [odd._last_parting(text) for text in ("one <a> two", "one <b> two", "one <c> two <c>", "one")] == [0, 0, 12, 0]
 
 
 # --- planted defects: broken chat templates ------------------------------------------------------------------
@@ -224,6 +271,60 @@ def test_benchmark_rows_are_counted_among_those_read(folder, model):
     tiny.write_params(folder, **{"model.name": str(model)})
     format.main()
     assert read_json("metrics/data/format.json")["rows"] == 5
+
+
+def test_several_processes_write_what_one_writes(folder, model, monkeypatch):
+    """Byte for byte and in order, rejects and counts as well."""
+    cases = [case for number in range(40) for case in (
+        Example(f"g{number}", "test", [{"role": "user", "content": f"cold in Hull {number}?"}], [TOOL], CALLS),
+        *([Example(f"b{number}", "test", ASK, [TOOL], None, "</tool_call>")] if number % 20 == 0 else []))]
+    monkeypatch.setattr(format, "BATCH", 3)
+    written = []
+    for count in (1, 2):
+        monkeypatch.setattr(format, "cores", lambda count=count: count)
+        counts = run(model, cases)
+        written.append([counts, *((folder / f"data/{name}.jsonl").read_text() for name in ("formatted", "format_rejects"))])
+    assert written[0] == written[1] and written[0][0]["kept"] == 40 and len(written[0][2].splitlines()) == 2
+
+
+WAITING = """
+import time
+from stages import format
+from stages.params import load
+
+def batches():
+    yield []
+    print("started", flush=True)
+    time.sleep(600)
+
+list(format.made_in_order(batches(), load(), 2))
+"""
+
+
+def test_worker_processes_end_when_the_stage_is_killed(folder, model):
+    tiny.write_params(folder, **{"model.name": str(model)})
+    process = subprocess.Popen([sys.executable, "-c", WAITING], cwd=folder, env=os.environ | {"PYTHONPATH": str(tiny.ROOT)}, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"started\n"
+    workers = psutil.Process(process.pid).children()
+    assert workers
+    process.kill()
+    process.wait()
+    gone, left = psutil.wait_procs(workers, timeout=30)
+    assert not left
+
+
+def test_a_line_that_is_no_json_is_named_from_another_process_too(folder, model, monkeypatch):
+    monkeypatch.setattr(format, "BATCH", 2)
+    for count in (1, 2):
+        monkeypatch.setattr(format, "cores", lambda count=count: count)
+        write_jsonl("data/curated.jsonl", (example.to_json() for example in mixed(30, 0)))
+        with (folder / "data/curated.jsonl").open("a") as handle:
+            handle.write("{\n")
+        write_json("metrics/data/curate.json", {"kept": 31})
+        tiny.write_params(folder, **{"model.name": str(model)})
+        with pytest.raises(SystemExit, match="error: data/curated.jsonl has a line that is not JSON .*: run `dvc repro curate` again"):
+            format.main()
+        assert not (folder / "data/formatted.jsonl").exists()
 
 
 def test_a_template_without_tools_stops_before_any_row(folder, model, tmp_path_factory):

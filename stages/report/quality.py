@@ -37,6 +37,7 @@ def data(curated: dict, formatted: dict, split: dict) -> Section:
              "from training. Rejected rows are in data/rejects.jsonl and data/format_rejects.jsonl, each with its reason.")
     return section(
         "data", "Data", tag("p", about), table("Rows in and out of each step", head, rows, "flow"), _overlaps(split),
+        _shared(split), _contamination(split.get("contamination")),
         fold("suite sizes", table("Cases in each suite", ["suite", "cases"], ([plain(name), count(size)] for name, size in split["suites"].items()))),
         fold("labels of the curated rows", *(_labels(name, counts, curated["kept"]) for name, counts in curated["labels"].items())),
     )
@@ -50,6 +51,27 @@ def _overlaps(split: dict) -> Safe:
             rows.append([plain(what), count(number), _part(number, split["test"]), MEANINGS.get(what, "")])
     caption = f"What the {count(split['test'])} test rows share with the training rows"
     return table(caption, ["shared", "test rows", "share", "meaning"], rows, "facts")
+
+
+def _shared(split: dict) -> Safe:
+    """Each part and suite against the training rows and the validation rows."""
+    pairs = split.get("overlap")
+    if not pairs:
+        return join([])
+    kinds = [kind for kind in next(iter(pairs.values())) if kind != "rows"]
+    rows = [[plain(name.replace("_in_", " in ")), count(pair["rows"]), *(count(pair[kind]) for kind in kinds)] for name, pair in pairs.items()]
+    caption = f"Rows that share at least one such thing (near duplicates: similarity of at least {split.get('similarity')})"
+    head = ["whose rows in which part", "rows", *(kind.replace("_", " ") for kind in kinds)]
+    return fold("overlap of parts and suites", table(caption, head, rows))
+
+
+def _contamination(found: dict | None) -> Safe:
+    if not found:
+        return tag("p", "Training rows were not compared with a benchmark: contamination.path is null.")
+    numbers = {key: count(number) for key, number in found.items()}
+    return tag("p", "Compared with a benchmark of {files} files ({requests} requests, {tools} tools; {unreadable_rows} rows unreadable): "
+               "{rows_with_its_words} rows hold words of its requests, {rows_with_its_tool} offer one of its tools, {rows_hit} in all. None of "
+               "them is trained on; data/contamination.jsonl lists them.".format(**numbers))
 
 
 def _labels(name: str, counts: dict[str, int], total: int) -> Safe:

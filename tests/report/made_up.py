@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from stages import evaluate, gate, split
+from stages import evaluate, gate, overlap
 from stages import params as parameters
 from stages.files import write_json, write_jsonl
 from stages.format import quantiles
@@ -154,7 +154,7 @@ def write_rest(folder, sizes: dict[str, int]) -> None:
     write_json(folder / "metrics/data/format.json", {"dialect": "tool_tags", "model": "models/embedded", "rows": 4970, "kept": 4960,
                                                      "rejected": {"too_long": 10}, "prompt_tokens": lengths,
                                                      "completion_tokens": quantiles(list(range(8, 120)))})
-    sharing = {f"test_rows_sharing_{key}_with_train": number for key, number in zip(split.SHARED, (0, 0, 400, 900))}
+    sharing = {f"test_rows_sharing_{key}_with_train": number for key, number in zip(overlap.SHARED, (0, 0, 400, 900))}
     write_json(folder / "metrics/data/split.json", {"by": "tool", "train": 1000, "valid": 64, "test": 1200, "held_out_tools": 60,
                                                     "left_out": {"beyond_split.train": 2600, "query_in_training": 96}, **sharing, "suites": sizes})
     (folder / "plots").mkdir(exist_ok=True)

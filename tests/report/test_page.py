@@ -132,6 +132,17 @@ def test_rows_that_vanished_are_said(page):
     assert "rows are missing" in quality.data(curated | {"read": 5001}, formatted, split).html()
 
 
+def test_overlap_and_contamination_are_shown(page):
+    curated, formatted, split = (read_json(page.parent / f"metrics/data/{name}.json") for name in ("curate", "format", "split"))
+    assert "were not compared with a benchmark" in quality.data(curated, formatted, split | {"contamination": None}).html()
+    pair = {"rows": 50, "query": 0, "near_duplicate": 3, "called_tool": 41}
+    found = {"files": 9, "unreadable_rows": 1, "requests": 1240, "tools": 974, "rows_with_its_words": 7, "rows_with_its_tool": 5, "rows_hit": 11}
+    shown = quality.data(curated, formatted, split | {"similarity": 0.7, "overlap": {"held_out_in_train": pair}, "contamination": found}).html()
+    assert "similarity of at least 0.7" in shown and "near duplicate" in shown
+    assert '<th scope="row">held out in train</th><td>50</td><td>0</td><td>3</td><td>41</td>' in shown
+    assert "9 files (1,240 requests, 974 tools; 1 rows unreadable): 7 rows hold words of its requests, 5 offer one of its tools, 11 in all" in shown
+
+
 def test_markup_escapes_what_it_did_not_make():
     made = markup.tag("a", "<b>", markup.tag("b", 1), title='"<', class_="x", id=None)
     assert made == '<a title="&quot;&lt;" class="x">&lt;b&gt;<b>1</b></a>'
