@@ -326,6 +326,17 @@ def test_contaminated_rows_are_listed_and_not_trained_on(folder, capsys):
     assert "12 rows hold something of bench and are not trained on" in capsys.readouterr().out
 
 
+def test_what_must_not_be_trained_on_is_so_as_structured_output_too():
+    """Rows of their own, without an origin: contaminated ones stay out of training."""
+    rows = [row(f"r{n}", ["tool_1"]) for n in range(60)] + [row(f"s{n}", (), ["tool_1"], kind="structured") for n in range(30)]
+    facts = [split.facts(one) for one in rows]
+    for fact in facts[60:75]:
+        fact.barred = "contaminated"
+    split.assign(facts, tiny.params(**{"split.by": "group", "split.valid": 5, "split.structured": 0.9}))
+    assert sum(fact.part == "train" for fact in facts[75:]) > 5
+    assert {fact.why or fact.part for fact in facts[60:75]} == {"contaminated", "test"}
+
+
 def test_tools_of_a_benchmark_count_unless_told_otherwise(folder):
     (folder / "bench").mkdir()
     write_json(folder / "bench/items.json", {"function": [{"name": "tool_3", "parameters": {"type": "dict", "properties": {}}}]})
