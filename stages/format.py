@@ -25,6 +25,7 @@ from stages.console import main_guard, progress, say
 from stages.errors import FileError, RowError, StageError
 from stages.files import atomic, open_text, read_json, write_json
 from stages.formats._json import answered
+from stages.masking import masked
 from stages.params import Params, load
 from stages.schema import Call, Example, dumps
 
@@ -98,6 +99,18 @@ def formatted(examples: Iterator[Example], dialect, tmpl, max_tokens: int, rejec
                    "prompt_tokens": len(prompt), "completion_tokens": len(completion), "example": example.to_json()}
 
 
+def with_masked(rows: Iterator[dict], dialect, tmpl, max_tokens: int, reject) -> Iterator[dict]:
+    """The rows; those that a masked variant can be made of, which passes the gate as well, have it under "masked" (without example)."""
+    while batch := list(islice(rows, BATCH)):
+        examples = (Example.from_json(row["example"]) for row in batch if "category" not in row["example"]["labels"])
+        variants = filter(None, map(masked, examples))
+        made = {row["id"]: row for row in formatted(variants, dialect, tmpl, max_tokens, reject)}
+        for row in batch:
+            if row["id"] in made:
+                row["masked"] = {key: value for key, value in made[row["id"]].items() if key not in ("id", "example")}
+            yield row
+
+
 @dataclass
 class Made:
     """What became of a batch of lines of data/curated.jsonl: lines to be written, and counts."""
@@ -106,6 +119,8 @@ class Made:
     rejects: list[str] = field(default_factory=list)
     reasons: Counter = field(default_factory=Counter)
     lengths: list[tuple[int, int]] = field(default_factory=list)  # tokens of prompt and completion
+    maskable: int = 0  # rows with a masked variant
+    unmasked: Counter = field(default_factory=Counter)  # variants that failed the gate, by reason
 
 
 def read(line: str) -> Example:
@@ -116,16 +131,20 @@ def read(line: str) -> Example:
         raise FileError(f"data/curated.jsonl has a line that is not JSON ({error}): run `dvc repro curate` again.") from None
 
 
-def make(lines: list[str], dialect, tmpl, max_tokens: int) -> Made:
+def make(lines: list[str], dialect, tmpl, max_tokens: int, masking: bool = False) -> Made:
     made = Made()
 
     def reject(example, error):
         made.reasons[error.reason] += 1
         made.rejects.append(dumps({"id": example.id, "reason": error.reason, "detail": error.detail[:300]}) + "\n")
 
-    for row in formatted(map(read, lines), dialect, tmpl, max_tokens, reject):
+    rows = formatted(map(read, lines), dialect, tmpl, max_tokens, reject)
+    if masking:
+        rows = with_masked(rows, dialect, tmpl, max_tokens, lambda example, error: made.unmasked.update([error.reason]))
+    for row in rows:
         made.rows.append(dumps(row) + "\n")
         made.lengths.append((row["prompt_tokens"], row["completion_tokens"]))
+        made.maskable += "masked" in row
     return made
 
 
@@ -138,7 +157,8 @@ def begin(params: Params) -> None:
     """Starts a worker process: its own tokenizer, with one thread, as there is a process for each core."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     Thread(target=end_without, args=(os.getppid(),), daemon=True).start()
-    WORKER.update(dialect=formats.get(params.dialect), tmpl=template.load(params.model), max_tokens=params.model.max_tokens)
+    WORKER.update(dialect=formats.get(params.dialect), tmpl=template.load(params.model), max_tokens=params.model.max_tokens,
+                  masking=params.format.masking > 0)
 
 
 def end_without(parent: int) -> None:
@@ -184,25 +204,29 @@ def main() -> None:
     counts = read_json("metrics/data/curate.json")
     total = counts["kept"] + sum(counts[name]["kept"] for name in ("benchmark", "hand") if name in counts) + counts.get("structured", 0)
     workers = min(cores(), MOST, total // (4 * BATCH))  # few rows are done before a process has started
-    rejected, prompts, completions = Counter(), array("L"), array("L")
+    rejected, prompts, completions, maskable, unmasked = Counter(), array("L"), array("L"), 0, Counter()
+    options = dialect, tmpl, params.model.max_tokens, params.format.masking > 0
     with atomic("data/formatted.jsonl") as out, atomic("data/format_rejects.jsonl") as rejects, progress(total, "format") as bar, \
             open_text("data/curated.jsonl") as lines:
         batches = iter(lambda: list(islice(lines, BATCH)), [])
-        for made in made_in_order(batches, params, workers) if workers > 1 else (make(b, dialect, tmpl, params.model.max_tokens) for b in batches):
+        for made in made_in_order(batches, params, workers) if workers > 1 else (make(b, *options) for b in batches):
             out.writelines(made.rows)
             rejects.writelines(made.rejects)
             rejected.update(made.reasons)
             prompts.extend(prompt for prompt, _ in made.lengths)
             completions.extend(completion for _, completion in made.lengths)
+            maskable += made.maskable
+            unmasked.update(made.unmasked)
             bar.update(len(made.rows) + len(made.rejects))
-    report(params, total, rejected, prompts, completions)
+    report(params, total, rejected, prompts, completions, {"rows": maskable, "rejected": dict(sorted(unmasked.items()))})
 
 
-def report(params, total: int, rejected: Counter, prompts: array, completions: array) -> None:
+def report(params, total: int, rejected: Counter, prompts: array, completions: array, variants: dict) -> None:
     failed = sum(rejected.values())
     write_json("metrics/data/format.json", {
         "dialect": params.dialect, "model": params.model.name, "rows": total, "kept": len(prompts), "rejected": dict(sorted(rejected.items())),
         "prompt_tokens": quantiles(prompts), "completion_tokens": quantiles(completions),
+        **({"masked": variants} if params.format.masking else {}),
     })
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(rejected.items())) or "none"
     say(f"format: {total} rows in, {len(prompts)} proved; rejected: {reasons} (data/format_rejects.jsonl)")

@@ -54,6 +54,7 @@ class Model(Strict):
 
 class Format(Strict):
     max_rejected: Share = 0.05  # a larger share of rows failing the gate stops the run
+    masking: Share = 0.0  # share of the training rows whose tools and parameters get neutral names
 
 
 class Split(Strict):
@@ -67,6 +68,8 @@ class Split(Strict):
     valid: Annotated[int, Field(ge=0)] = 64  # rows for the loss on unseen rows during training
     train: Count | None = None  # use at most so many training rows; None = all
     train_tokens: Count | None = None  # train on rows of at most so many tokens; None = all
+    irrelevance: Share | None = None  # share of the training rows in which no call is right; None = as the data has it
+    missing: Share | None = None  # share of the training rows that lack a required value, within irrelevance; None = as the data has it
 
 
 class Contamination(Strict):
@@ -114,6 +117,15 @@ class Predict(Strict):
     backend: str = "hf"  # a module of stages/generators
     max_new_tokens: Count = 192
     batch_tokens: Annotated[int, Field(ge=256)] = 16384  # prompts x longest prompt in one batch
+
+
+class Budget(Strict):
+    """What tuning may cost (stages/budget.py); None leaves a check out."""
+
+    abstention: Share | None = 0.05  # of the cases of a suite where no call is right
+    held_out: Share | None = 0.02  # of the cases of a suite of held-out tools
+    text_loss: Annotated[float, Field(ge=0)] | None = 0.05  # of the base's loss on general text
+    text: str = "data/text"  # the folder with that text
 
 
 class Price(Strict):
@@ -194,6 +206,7 @@ class Params(Strict):
     predict: Predict = Predict()
     gate: Gate = Gate()
     cost: Cost = Cost()
+    budget: Budget = Budget()
     # every subject whose answers are not computed here, by name; None = computed here
     endpoints: dict[str, Endpoint | None] = dict.fromkeys(("base", "prompted", "tuned"))
 
@@ -226,6 +239,8 @@ class Params(Strict):
             raise ValueError(f"suites has {bfcl[0]!r}, but benchmark.path is not set: use -S benchmark=bfcl")
         if not self.hand.path and "hand" in self.suites:
             raise ValueError("suites has 'hand', but hand.path is not set: use -S hand=file -S hand.path=FILE")
+        if self.split.missing is not None and self.split.irrelevance is not None and self.split.missing > self.split.irrelevance:
+            raise ValueError(f"split.missing is {self.split.missing}: it is a part of split.irrelevance ({self.split.irrelevance}), so lower it")
         if self.split.by == "random" and not self.split.test:
             raise ValueError("split.test is 0 with split.by=random: keep some rows for test")
         if isinstance(self.split.held_out, float) and not 0 <= self.split.held_out < 1:

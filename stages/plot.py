@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import seaborn as sns
 
-from stages import report, seeds, summary
+from stages import budget, report, seeds, summary
 from stages.console import main_guard, say
 from stages.files import read_json, read_jsonl, write_text
 from stages.params import Params, load
@@ -146,6 +146,7 @@ def main() -> None:
     draw(params, cases)
     report.write(params, cases, read_json("models/log/mask.json"))
     say("\n" + "\n".join(summary.table(cases, params.seed) + seeds.table(seeds.measure(params, cases))) + "\n")
+    say("\n".join(budget.table(read_json("metrics/budget.json"))) + "\n")
     say("plot: pictures in plots/, the report in report.html")
 
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 
-from stages import contamination
+from stages import contamination, mixture
 from stages.console import main_guard, say
 from stages.domains import area
 from stages.errors import FileError, StageError
@@ -48,8 +48,10 @@ class Row:
     tokens: int
     area: str = ""
     barred: str = ""  # why it must not be trained on, whatever its part would be
+    masked_tokens: int | None = None  # of its masked variant, where format made one
     part: str = ""
     why: str = ""  # why it is in no part
+    masked: bool = False  # whether it is trained on under neutral names
 
     @property
     def called(self) -> frozenset[str]:
@@ -79,11 +81,16 @@ def facts(row: dict) -> Row:
     return Row(id, sys.intern(example.group) if example.group else id, " ".join(query.split()),
                tuple(dict.fromkeys(sys.intern(call.name) for call in example.calls or [])),
                tuple(same((tool.name, contamination.signature(tool.name, tool.parameters))) for tool in example.tools),
-               same(tuple(example.labels.items())), row["prompt_tokens"] + row["completion_tokens"], area(example))
+               same(tuple(example.labels.items())), tokens(row), area(example),
+               masked_tokens=tokens(row["masked"]) if "masked" in row else None)
 
 
 def user_turns(example: dict) -> list[str]:
     return [message["content"] for message in example["messages"] if message["role"] == "user"]
+
+
+def tokens(row: dict) -> int:
+    return row["prompt_tokens"] + row["completion_tokens"]
 
 
 def held_out_tools(rows: list[Row], held_out: str | float, seed: int) -> set[str]:
@@ -148,11 +155,13 @@ def fill_parts(groups: list[list[Row]], params: Params) -> None:
                 row.why = row.barred
             elif part != "test" and too_long(row, params):
                 row.why = "beyond_split.train_tokens"
-            elif part == "train" and split.train and counts["train"] >= split.train:
+            elif part == "train" and split.train and counts["train"] >= split.train and not mixture.classes(split):
                 row.why = "beyond_split.train"
             else:
                 row.part = part
                 counts[part] += 1
+    if mixture.classes(split):
+        mixture.mix([row for group in groups for row in group if row.part == "train"], params)
 
 
 def leave_similar(rows: list[Row], groups: list[list[Row]], requests: Requests) -> None:
@@ -226,6 +235,9 @@ def write(rows: list[Row], suites: dict[str, list[str]]) -> None:
             if not fact.part:
                 continue
             row["example"]["labels"] = fact.labels
+            masked = row.pop("masked", None)
+            if fact.masked:  # the example itself keeps its names: it may serve as one in the prompt of the base
+                row |= masked | {"masked": True}
             line = dumps(row) + "\n"
             parts[fact.part].write(line)
             for suite in members.get(fact.id, ()):
@@ -238,6 +250,7 @@ def main() -> None:
     rows, contaminated = read(params)
     requests = Requests(rows, params.split.similarity)
     held = assign(rows, params, requests)
+    mixture.mask(rows, params)
     counts = Counter(row.part for row in rows)
     if not counts["train"] or not counts["test"]:
         raise StageError(f"split left {counts['train']} training and {counts['test']} test rows of {len(rows)}: "
@@ -250,7 +263,7 @@ def main() -> None:
     write_json("metrics/data/split.json", {
         "by": params.split.by, **{part: counts[part] for part in PARTS}, "held_out_tools": len(held), "left_out": left_out(rows),
         **overlaps(rows), "suites": sizes, "available": available(rows, params), "similarity": params.split.similarity,
-        "overlap": table(rows, suites, requests), "contamination": contaminated})
+        "overlap": table(rows, suites, requests), "contamination": contaminated, **mixture.shares(rows, params)})
     say(f"split: {len(rows)} rows in, {counts['train']} train, {counts['valid']} valid, {counts['test']} test, {counts['']} left out "
         f"(metrics/data/split.json); suites: {', '.join(f'{name} {size}' for name, size in sizes.items())}")
     if contaminated and contaminated["rows_hit"]:

@@ -1,7 +1,7 @@
 """summary: base, prompted and tuned side by side, and the dozen figures that a reviewer diffs.
 
     python -m stages.summary
-        data/cases/<subject>/<suite>.jsonl, of every subject and suite in the parameters
+        data/cases/<subject>/<suite>.jsonl, of every subject and suite in the parameters; metrics/budget.json
     ->  metrics/summary.json, and the table on the screen
 
 The first suite in the parameters is the headline. All figures are exact match (`strict`), or a benchmark's own
@@ -11,8 +11,9 @@ the mean and interval over them follow (stages/seeds.py).
 """
 
 from stages import seeds
+from stages.checks import FAIL, NOT_DECIDABLE, PASS
 from stages.console import StageError, main_guard, say
-from stages.files import read_jsonl, write_json
+from stages.files import read_json, read_jsonl, write_json
 from stages.params import load
 from stages.scoring.statistics import Comparison, compare, p_value, points, power_note
 from stages.scoring.summary import share, summarise
@@ -50,6 +51,12 @@ def headline(cases: Cases, seed: int) -> dict:
                 row[f"{last}_minus_{BASE}_p"] = float(f"{against.p:.3g}")
         found[suite] = row
     return {"exact_match": found}
+
+
+def of_budget(found: dict) -> dict:
+    """What metrics/summary.json holds of metrics/budget.json: the loss on general text, and how many checks ended how."""
+    verdicts = [check["verdict"] for check in found["checks"].values()]
+    return {"text_loss": found["text_loss"], "budget": {word.replace(" ", "_"): verdicts.count(word) for word in (PASS, FAIL, NOT_DECIDABLE)}}
 
 
 def table(cases: Cases, seed: int) -> list[str]:
@@ -92,7 +99,8 @@ def main() -> None:
     params = load()
     cases = read_cases(params.subjects, params.suites)
     repeated = seeds.measure(params, cases)
-    write_json("metrics/summary.json", headline(cases, params.seed) | ({"over_seeds": seeds.figures(repeated)} if repeated else {}))
+    found = headline(cases, params.seed) | of_budget(read_json("metrics/budget.json"))
+    write_json("metrics/summary.json", found | ({"over_seeds": seeds.figures(repeated)} if repeated else {}))
     say("\n".join(table(cases, params.seed) + seeds.table(repeated)))
 
 

@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 # Modules that cannot change what a stage computes: how it is called, what it prints, how it reads, writes and fails.
 EXEMPT = {"stages/__init__.py", "stages/console.py", "stages/errors.py", "stages/files.py", "stages/orphan.py", "stages/params.py"}
 # A family's __init__ only looks its members up; the selected member is declared.
-FAMILIES = {"sources": "dataset.source", "formats": "dialect", "trainers": "train.backend", "generators": "predict.backend"}
+FAMILIES = {"sources": "dataset.source", "formats": "dialect", "trainers": "train.backend", "generators": "predict.backend",
+            "losses": "predict.backend"}
 
 
 def imported(path: str) -> set[str]:
@@ -80,7 +81,7 @@ def test_declared_modules_are_the_imported_ones(name):
 @pytest.mark.parametrize("family,key", FAMILIES.items())
 def test_family_members_import_only_shared_modules_that_are_declared(family, key):
     """Any member may be selected: what each one imports must be declared for it as well, whichever is selected now."""
-    users = [name for name, stage in stages().items() if any("${" + key + "}" in dep for dep in stage["deps"])]
+    users = [name for name, stage in stages().items() if f"stages/{family}/${{{key}}}.py" in stage["deps"]]
     assert users
     for name in users:
         for member in members(family):
@@ -98,5 +99,6 @@ def test_family_members_import_only_shared_modules_that_are_declared(family, key
 def test_metric_files_are_subjects_times_suites():
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     expected = {f"{subject}/{suite}.json" for subject in params["subjects"] for suite in params["suites"]}
+    expected |= {"base/text.json", "tuned/text.json"}
     found = {str(p.relative_to(ROOT / "metrics")) for p in (ROOT / "metrics").glob("*/*.json") if p.parent.name != "data"}
     assert found == expected

@@ -14,7 +14,7 @@ from tests import tiny
 
 SUBJECTS, SUITE, MORE = ["base", "prompted", "tuned"], "held_out", "seen_tools"
 CONFIG = {"subjects": SUBJECTS, "suites": [SUITE], "predict.max_new_tokens": 12, "train.steps": 10}
-DATA_STAGES, SHOWN = {"curate", "format", "split"}, {"summary", "gate", "plot"}
+DATA_STAGES, SHOWN = {"curate", "format", "split"}, {"budget", "summary", "gate", "plot"}
 
 
 def ran(out: str) -> set[str]:
@@ -26,7 +26,7 @@ def matrix(stage: str, subjects=SUBJECTS, suites=(SUITE,)) -> set[str]:
     return {f"{stage}@{subject}-{suite}" for subject in subjects for suite in suites}
 
 
-ALL = DATA_STAGES | {"prompt", "train"} | matrix("predict") | matrix("evaluate") | SHOWN
+ALL = DATA_STAGES | {"prompt", "train", "text_loss@base", "text_loss@tuned"} | matrix("predict") | matrix("evaluate") | SHOWN
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,9 @@ def test_every_stage_runs_and_leaves_its_files(two):
         assert len(list(read_jsonl(folder / f"data/predictions/{name}/{SUITE}.jsonl"))) == 6
         assert read_json(folder / f"metrics/{name}/{SUITE}.json")["scores"]["strict"]["n"] == 6
     found = {str(path.relative_to(folder / "metrics")) for path in (folder / "metrics").rglob("*.json")}
-    assert found == {"summary.json", "gate.json", *(f"data/{name}.json" for name in DATA_STAGES), *(f"{name}/{SUITE}.json" for name in SUBJECTS)}
+    texts = {"base/text.json", "tuned/text.json"}
+    assert found == texts | {"summary.json", "gate.json", "budget.json"} | {*(f"data/{name}.json" for name in DATA_STAGES),
+                                                                            *(f"{name}/{SUITE}.json" for name in SUBJECTS)}
     assert read_json(folder / "metrics/summary.json")["exact_match"][SUITE]["cases"] == 6
     assert "</html>" in (folder / "report.html").read_text(encoding="utf-8")
     assert {path.name for path in (folder / "plots").iterdir()} >= {"exact_match.png", "loss.png", "exact_match.csv"}
@@ -195,7 +197,8 @@ def test_a_run_of_seeds_goes_on_where_it_was_interrupted(copied):
 def test_an_experiment_composes_records_and_compares(copied):
     before = yaml.safe_load((copied / "params.yaml").read_text())
     done = tiny.run(copied, "dvc", "exp", "run", "--name", "small", "-S", "recipe=tiny", "-S", "train.lora.rank=2")
-    assert ran(done.stdout) <= {"train", f"predict@tuned-{SUITE}", f"evaluate@tuned-{SUITE}"} | SHOWN and "train" in ran(done.stdout)
+    assert ran(done.stdout) <= {"train", "text_loss@tuned", f"predict@tuned-{SUITE}", f"evaluate@tuned-{SUITE}"} | SHOWN
+    assert "train" in ran(done.stdout)
     composed = yaml.safe_load((copied / "params.yaml").read_text())
     before["train"]["lora"]["rank"] = 2
     assert composed == before and composed["recipe"] == "tiny", "the default recipe, and the one value that was set"

@@ -99,6 +99,17 @@ def write_lines(path: Path, rows: list) -> Path:
     return path
 
 
+TEXTS = {"notes": ["The shop opens at nine.", "Bring a coat, it rains.", "Nobody knew the way."],
+         "plain": ["Apples are red.", "The bus was late again."]}
+
+
+def write_text_set(folder: Path) -> None:
+    """The passages of TEXTS, a file a kind."""
+    folder.mkdir(parents=True)
+    for kind, passages in TEXTS.items():
+        (folder / f"{kind}.txt").write_text("\n---\n".join(passages) + "\n", encoding="utf-8")
+
+
 # --- model ----------------------------------------------------------------------------------------------
 
 
@@ -173,6 +184,7 @@ def raw_params(**changes) -> dict:
         "gate": {"suites": None, "single_turn_exact": 0.7, "field_f1": 0.8, "multi_turn_f1": 0.6, "valid": 0.9, "domain_spread": 0.15,
                  "domain_cases": 5, "endpoint_distance": 0.1},
         "cost": {"hour": None},
+        "budget": raw["budget"] | {"text": "tiny/text"},
     }
     # 32 steps of 8 an epoch: the checkpoints at 10, 20 and 30 lie inside of epochs, as most do
     raw["train"] |= {"lora": {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": "all-linear", "dora": False, "rslora": False},
@@ -214,6 +226,7 @@ def clone(folder: Path, model: Path, **changes) -> Path:
             shutil.copy(source, target)
     shutil.copytree(model, folder / "tiny/model")
     write_lines(folder / "tiny/rows.jsonl", messages_rows())
+    write_text_set(folder / "tiny/text")
     (folder / "tiny/held_out.json").write_text(json.dumps(HELD_OUT))
     write_params(folder, **changes)
     write_conf(folder)

@@ -14,7 +14,7 @@ from pathlib import Path
 from stages import seeds, summary
 from stages.files import open_text, read_json, read_jsonl, write_text
 from stages.params import Params
-from stages.report import browser, gate, quality, results, training
+from stages.report import browser, budget, gate, quality, results, training
 from stages.report.markup import Safe, Section, count, embedded_json, join, tag, text
 from stages.suites import verdict
 
@@ -48,6 +48,7 @@ def write(params: Params, cases: summary.Cases, mask: dict) -> None:
         gate.gate(read_json("metrics/gate.json")),
         results.suites(cases, tests, pictures["exact_match"]),
         *([gate.seeds(repeated)] if repeated else []),
+        budget.budget(read_json("metrics/budget.json")),
         results.by_suite(cases, pictures["outcomes"]),
         results.domains(cases),
         results.decisions(cases),

@@ -95,13 +95,28 @@ def cluster_bootstrap(base, tuned, clusters, seed: int, resamples: int = RESAMPL
     if len(sizes) < 2:
         return None
     gains = np.bincount(place, weights=np.asarray(tuned, float) - np.asarray(base, float))
+    return _ratio(gains, sizes, seed, resamples)
+
+
+def ratio_interval(top, bottom, seed: int, resamples: int = RESAMPLES) -> Interval | None:
+    """Percentile bootstrap interval of sum(top) / sum(bottom), resampling the n pairs: a loss a token over passages of unequal length.
+
+    None with fewer than two pairs. Raises ValueError for unequal lengths.
+    """
+    top, bottom = np.asarray(top, float), np.asarray(bottom, float)
+    if top.shape != bottom.shape:
+        raise ValueError(f"{top.size} values cannot be paired with {bottom.size}")
+    return _ratio(top, bottom, seed, resamples) if len(top) > 1 else None
+
+
+def _ratio(top, bottom, seed: int, resamples: int) -> Interval:
     found = stats.bootstrap(
-        (gains, sizes),
-        lambda gain, size, axis: gain.sum(axis=axis) / size.sum(axis=axis),
+        (top, bottom),
+        lambda top, bottom, axis: top.sum(axis=axis) / bottom.sum(axis=axis),
         paired=True,
         vectorized=True,
         n_resamples=resamples,
-        batch=max(1, 4_000_000 // len(sizes)),  # bounds the memory at about 100 MB
+        batch=max(1, 4_000_000 // len(top)),  # bounds the memory at about 100 MB
         confidence_level=1 - ALPHA,
         method="percentile",
         rng=np.random.default_rng(seed),

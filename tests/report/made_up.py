@@ -12,6 +12,7 @@ import yaml
 
 from stages import evaluate, gate, overlap
 from stages import params as parameters
+from stages.checks import Check
 from stages.files import write_json, write_jsonl
 from stages.format import quantiles
 from stages.formats._tags import parse
@@ -157,6 +158,9 @@ def write_rest(folder, sizes: dict[str, int]) -> None:
     sharing = {f"test_rows_sharing_{key}_with_train": number for key, number in zip(overlap.SHARED, (0, 0, 400, 900))}
     write_json(folder / "metrics/data/split.json", {"by": "tool", "train": 1000, "valid": 64, "test": 1200, "held_out_tools": 60,
                                                     "left_out": {"beyond_split.train": 2600, "query_in_training": 96}, **sharing, "suites": sizes})
+    cost = Check("no_tool", "cost on no tool", 0.1, -0.02, 0.22, 0.05, 100, True, "share right of base minus that of tuned")
+    write_json(folder / "metrics/budget.json", {
+        "verdict": cost.verdict, "text_loss": {"base": 4.1, "tuned": 4.2}, "checks": {cost.name: cost.to_json()}})
     (folder / "plots").mkdir(exist_ok=True)
     for name in ("exact_match", "outcomes", "loss", "tokens"):
         (folder / f"plots/{name}.png").write_bytes(PIXEL)

@@ -1,0 +1,1 @@
+"""Experiments that need more than one run of the pipeline: several dialects, several seeds, one table."""
