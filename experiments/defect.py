@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stages.files import read_json, read_jsonl
 from stages.schema import dumps
-from stages.suites import rank
+from stages.rank import rank
 
 EVERY = 10  # one row in so many
 FAULTS = {

@@ -1,6 +1,6 @@
-"""plot: the pictures of a run, their data for `dvc plots diff`, the report, and the table at the end.
+"""plot: the pictures of a run, their data for `dvc plots diff`, the training in figures, the report, and the table at the end.
 
-    python -m stages.plot       ->  plots/*.png  plots/*.csv  report.html
+    python -m stages.plot       ->  plots/*.png  plots/*.csv  report.html  metrics/train.json
 """
 
 import csv
@@ -15,13 +15,14 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 
 from stages import budget, report, seeds, summary
+from stages.analysis import WINDOW, adapter_bytes, analyse, figures, spread
 from stages.console import main_guard, say
-from stages.files import read_json, read_jsonl, write_text
+from stages.files import read_json, read_jsonl, write_json, write_text
 from stages.params import Params, load
 from stages.scoring.summary import summarise
 from stages.suites import verdict
 
-FIGURE = {"dpi": 150, "bbox_inches": "tight", "metadata": {"Software": None}}  # no version in the file: byte-stable
+FIGURE = {"dpi": 300, "bbox_inches": "tight", "metadata": {"Software": None}}  # no version in the file: byte-stable
 COLOURS = {"base": "#8c8c8c", "prompted": "#dd8452", "tuned": "#4c72b0"}
 
 
@@ -77,15 +78,35 @@ def draw_exact_match(rows: list[dict], subjects: list[str]) -> None:
 
 
 def draw_loss(log: list[dict]) -> None:
+    """Logged losses, their running mean, the losses on validation rows, and where the training converged."""
     figure, axis = plt.subplots(figsize=(6, 3.2))
-    for key, label, colour in (("loss", "training rows", COLOURS["tuned"]), ("eval_loss", "validation rows", COLOURS["prompted"])):
-        points = [(row["step"], row[key]) for row in log if key in row]
-        if points:
-            axis.plot(*zip(*points), color=colour, label=label, lw=1.8, marker="o", ms=3)
+    found = analyse(log)
+    points = [(row["step"], row["loss"]) for row in log if "loss" in row]
+    axis.plot(*zip(*points), color=COLOURS["tuned"], label="training rows", lw=0, marker="o", ms=3, alpha=0.55)
+    if found:
+        axis.plot(*zip(*found.smoothed), color=COLOURS["tuned"], label=f"running mean of {WINDOW}", lw=1.8)
+        if found.unseen:
+            axis.plot(*zip(*found.unseen), color=COLOURS["prompted"], label="validation rows", lw=1.8, marker="s", ms=4)
+        if found.converged is not None:
+            axis.axvline(found.converged, color="#555555", lw=1, ls=":", label=f"converged, step {found.converged}")
     axis.set(xlabel="step", ylabel="loss a supervised token (nats)", ylim=(0, None))
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, fontsize=8)
     sns.despine()
     save(figure, "loss")
+
+
+def draw_optimiser(log: list[dict]) -> None:
+    """Learning rate and gradient norm (mlx-lm reports none) by step."""
+    curves = [(key, label, [(row["step"], row[key]) for row in log if key in row])
+              for key, label in (("learning_rate", "learning rate"), ("grad_norm", "gradient norm"))]
+    curves = [curve for curve in curves if curve[2]] or [("", "", [])]
+    figure, axes = plt.subplots(1, len(curves), figsize=(3.4 * len(curves), 2.6), squeeze=False)
+    for axis, (_, label, points) in zip(axes[0], curves):
+        sns.lineplot(x=[step for step, _ in points], y=[value for _, value in points], color=COLOURS["tuned"], lw=1.6, marker="o", ms=3.5, ax=axis)
+        axis.set(xlabel="step", ylabel=label, ylim=(0, None))
+    sns.despine()
+    figure.tight_layout()
+    save(figure, "optimiser")
 
 
 def draw_outcomes(cases: summary.Cases, subjects: list[str]) -> None:
@@ -114,10 +135,21 @@ def draw_outcomes(cases: summary.Cases, subjects: list[str]) -> None:
 
 
 def draw_lengths(rows: list[dict]) -> None:
-    figure, axis = plt.subplots(figsize=(6, 3))
-    sns.histplot(x=[row["prompt_tokens"] + row["completion_tokens"] for row in rows], bins=40, color=COLOURS["tuned"], ax=axis, edgecolor="white")
-    axis.set(xlabel="tokens in a training row (prompt and completion)", ylabel="rows")
+    """Left, how long prompts and completions are; right, how many rows have at most so many tokens."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.8))
+    for key, label, colour in (("prompt_tokens", "prompt", COLOURS["tuned"]), ("completion_tokens", "completion", COLOURS["prompted"])):
+        sns.histplot(x=[row[key] for row in rows], bins=30, color=colour, label=label, ax=left, edgecolor="white", alpha=0.8)
+    left.set(xlabel="tokens", ylabel="training rows")
+    left.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    whole = [row["prompt_tokens"] + row["completion_tokens"] for row in rows]
+    sns.ecdfplot(x=whole, stat="percent", color=COLOURS["tuned"], lw=1.8, ax=right)
+    found = spread(whole)
+    for name, height in (("p50", 8), ("p95", 30)):
+        right.axvline(found[name], color="#555555", lw=1, ls=":")
+        right.annotate(f"{name[1:]} %: {found[name]}", (found[name], height), xytext=(3, 0), textcoords="offset points", fontsize=7.5)
+    right.set(xlabel="tokens, prompt and completion", ylabel="% of rows, at most so long")
     sns.despine()
+    figure.tight_layout()
     save(figure, "tokens")
 
 
@@ -136,15 +168,18 @@ def draw(params: Params, cases: summary.Cases) -> None:
     draw_outcomes(cases, params.subjects)
     sns.set_style("whitegrid", {"axes.grid.axis": "both"})
     draw_loss(log)
+    draw_optimiser(log)
     draw_lengths(list(read_jsonl("data/split/train.jsonl")))
 
 
 @main_guard
 def main() -> None:
     params = load()
-    cases = summary.read_cases(params.subjects, params.suites)
+    cases, mask = summary.read_cases(params.subjects, params.suites), read_json("models/log/mask.json")
+    rows = list(read_jsonl("data/split/train.jsonl"))
+    write_json("metrics/train.json", figures(list(read_jsonl("models/log/loss.jsonl")), mask, rows, adapter_bytes("models/tuned")))
     draw(params, cases)
-    report.write(params, cases, read_json("models/log/mask.json"))
+    report.write(params, cases, mask)
     say("\n" + "\n".join(summary.table(cases, params.seed) + seeds.table(seeds.measure(params, cases))) + "\n")
     say("\n".join(budget.table(read_json("metrics/budget.json"))) + "\n")
     say("plot: pictures in plots/, the report in report.html")

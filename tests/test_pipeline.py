@@ -64,9 +64,10 @@ def test_every_stage_runs_and_leaves_its_files(two):
         assert read_json(folder / f"metrics/{name}/{SUITE}.json")["scores"]["strict"]["n"] == 6
     found = {str(path.relative_to(folder / "metrics")) for path in (folder / "metrics").rglob("*.json")}
     texts = {"base/text.json", "tuned/text.json"}
-    assert found == texts | {"summary.json", "gate.json", "budget.json"} | {*(f"data/{name}.json" for name in DATA_STAGES),
+    assert found == texts | {"summary.json", "gate.json", "budget.json", "train.json"} | {*(f"data/{name}.json" for name in DATA_STAGES),
                                                                             *(f"{name}/{SUITE}.json" for name in SUBJECTS)}
     assert read_json(folder / "metrics/summary.json")["exact_match"][SUITE]["cases"] == 6
+    assert read_json(folder / "metrics/train.json")["steps"] == 10
     assert "</html>" in (folder / "report.html").read_text(encoding="utf-8")
     assert {path.name for path in (folder / "plots").iterdir()} >= {"exact_match.png", "loss.png", "exact_match.csv"}
 

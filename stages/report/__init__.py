@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 from stages import seeds, summary
+from stages.analysis import adapter_bytes
 from stages.files import open_text, read_json, read_jsonl, write_text
 from stages.params import Params
 from stages.report import browser, budget, gate, quality, results, training
@@ -23,7 +24,8 @@ PICTURES = {
     "exact_match": "Exact match of each subject on each suite, in percent, with 95 % intervals; the figures are in the table above.",
     "outcomes": "Shares of the outcomes on the first suite, a bar a subject; the figures are in the tables below.",
     "loss": "Loss a supervised token over the training steps, on training and on validation rows; the figures are in the table below.",
-    "tokens": "Histogram of the tokens in a training row, prompt and completion together.",
+    "optimiser": "Learning rate and, where the trainer reports it, gradient norm over the training steps.",
+    "tokens": "Tokens in a training row: histograms of prompt and completion, and the share of rows of at most so many tokens.",
 }
 
 
@@ -52,7 +54,7 @@ def write(params: Params, cases: summary.Cases, mask: dict) -> None:
         results.by_suite(cases, pictures["outcomes"]),
         results.domains(cases),
         results.decisions(cases),
-        training.training(log, params.train, pictures["loss"]),
+        training.training(log, params.train, pictures["loss"], adapter_bytes("models/tuned"), pictures["optimiser"]),
         training.lengths(formatted, pictures["tokens"]),
         quality.data(curated, formatted, split),
         training.mask_proof(mask),

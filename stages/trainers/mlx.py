@@ -45,8 +45,9 @@ class Log(TrainingCallback):
         self.rows, self.tokens, self.peak = [], 0, 0.0
 
     def on_train_loss_report(self, info: dict) -> None:
-        self.rows.append({"step": info["iteration"], "loss": float(info["train_loss"]), "learning_rate": float(info["learning_rate"])})
-        self.tokens, self.peak = info["trained_tokens"], info["peak_memory"]
+        self.rows.append({"step": info["iteration"], "loss": float(info["train_loss"]), "learning_rate": float(info["learning_rate"]),
+                          "num_tokens": self.tokens})
+        self.peak = info["peak_memory"] * 1e9 / 2**30
         say(f"train: step {info['iteration']}, loss {info['train_loss']:.3f}")
 
     def on_val_loss_report(self, info: dict) -> None:
@@ -83,11 +84,12 @@ def tokenised(rows: list[dict], tmpl: Template, completion_only: bool) -> list[t
     return [(p + c, len(p) if completion_only else 1) for p, c in zip(prompts, completions)]
 
 
-def proved(data: list[tuple[list[int], int]], rows: list[dict], tmpl: Template, proof: MaskProof):
-    """mlx-lm's batches, each row checked before the loss is computed on it."""
+def proved(proof: MaskProof, log: Log):
+    """mlx-lm's batches, each row checked before the loss is computed on it; counts the tokens of the training rows."""
 
-    def batches(*args, **kwargs):
-        for batch, spans in iterate_batches(*args, **kwargs):
+    def batches(*args, loop=False, **kwargs):
+        for batch, spans in iterate_batches(*args, loop=loop, **kwargs):  # mlx-lm loops over training rows alone
+            log.tokens += sum(spans[:, 1].tolist()) if loop else 0
             for ids, (first, length) in zip(batch.tolist(), spans.tolist()):
                 start = first if proof.completion_only else 0
                 labels = [IGNORED] * start + ids[start:length]
@@ -127,7 +129,7 @@ def train(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, s
                         adapter_file=str(folder / "adapters.safetensors"), grad_checkpoint=settings.gradient_checkpointing,
                         grad_accumulation_steps=settings.accumulation)
     start = time.perf_counter()
-    mlx_train(model, optimiser, data, unseen or None, args, supervised_loss, proved(data, rows, tmpl, proof), log)
+    mlx_train(model, optimiser, data, unseen or None, args, supervised_loss, proved(proof, log), log)
     seconds = time.perf_counter() - start
     mx.save_safetensors(str(folder / "adapters.safetensors"), dict(tree_flatten(model.trainable_parameters())))
     config = {"fine_tune_type": "dora" if lora.dora else "lora", "num_layers": layers, "lora_parameters": lora_config}

@@ -162,6 +162,8 @@ def write_rest(folder, sizes: dict[str, int]) -> None:
     write_json(folder / "metrics/budget.json", {
         "verdict": cost.verdict, "text_loss": {"base": 4.1, "tuned": 4.2}, "checks": {cost.name: cost.to_json()}})
     (folder / "plots").mkdir(exist_ok=True)
-    for name in ("exact_match", "outcomes", "loss", "tokens"):
+    for name in ("exact_match", "outcomes", "loss", "optimiser", "tokens"):
         (folder / f"plots/{name}.png").write_bytes(PIXEL)
+    (folder / "models/tuned").mkdir()
+    (folder / "models/tuned/adapter_model.safetensors").write_bytes(bytes(123456))
     write_jsonl(folder / "data/split/train.jsonl", [{"prompt_tokens": 200 + i % 500, "completion_tokens": 20 + i % 60} for i in range(1000)])

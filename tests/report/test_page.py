@@ -32,7 +32,7 @@ def test_figures_are_those_of_the_scorers(page, monkeypatch):
         for test in summary.comparisons(by_subject, verdict(suite), params().seed).values():
             assert f"{100 * test.difference:+.1f} [{100 * test.low:+.1f}, {100 * test.high:+.1f}]" in text
             assert f"{results.SIGNS[test.word]} {test.word}" in text
-    for words in ("duplicate: 20", "5,000", "6.6 % of all", "54,321", "step 1", "1,630", "33.3 %", "train.lora.rank",
+    for words in ("duplicate: 20", "5,000", "6.6 % of all", "54,321", "step 200 of 250", "123,456 bytes", "1,630", "33.3 %", "train.lora.rank",
                   "valid JSON", "fits the schema", "field recall"):
         assert words in text, words
 
@@ -107,21 +107,7 @@ def test_compared_argument_by_argument():
     assert case_data.compared([Call("f", {"a": 1.0})], [Call("f", {"a": 1})]) == [["f", 0, [["a", "1.0", "differs"]]]], "as strict has it"
 
 
-def test_training_analysis():
-    falling = [{"step": 10 * i, "loss": max(2.0 - 0.2 * i, 0.4), "num_tokens": 100.0 * i} for i in range(1, 21)]
-    found = training.analyse([*falling, {"step": 200, "eval_loss": 0.5}, {"step": 200, "train_runtime": 3.0}])
-    assert (found.first, found.last, found.final) == (1.8, 0.4, 0.4)
-    assert found.reduction == pytest.approx(1.4 / 1.8) and found.variation == pytest.approx(0.0)
-    assert found.converged == 100  # (0.8 + 0.6 + 3 * 0.4) / 5 = 0.52, the first mean of at most 0.4 + 0.14
-    assert (found.tokens, found.steps, found.unseen) == (2000, 200, [(200, 0.5)])
-
-
-def test_training_that_did_not_go_well():
-    assert training.analyse([]) is None and training.analyse([{"step": 1, "loss": float("nan")}]) is None
-    rising = training.analyse([{"step": i, "loss": float(i)} for i in range(1, 9)])
-    assert rising.converged is None and rising.reduction == -7.0
-    alone = training.analyse([{"step": 1, "loss": 1.0}])
-    assert (alone.variation, alone.converged, alone.tokens) == (None, None, None)
+def test_a_training_without_a_falling_loss():
     assert "none: the loss did not fall" in training.training([{"step": 1, "loss": 1.0}], params().train, markup.Safe("")).html()
     assert "no finite loss" in training.training([], params().train, markup.Safe("")).html()
 
