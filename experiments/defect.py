@@ -7,8 +7,8 @@ run before anything is trained.
 from pathlib import Path
 
 from stages.files import read_json, read_jsonl
-from stages.schema import dumps
 from stages.rank import rank
+from stages.schema import dumps
 
 EVERY = 10  # one row in so many
 FAULTS = {

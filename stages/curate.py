@@ -2,7 +2,8 @@
 
     python -m stages.curate     ->  data/curated.jsonl  data/rejects.jsonl  metrics/data/curate.json
 
-`read = kept + the sum of rejections`, counted in Examples (a raw row that gives none counts as one).
+`read = kept + the sum of rejections`, counted in Examples (a raw row that gives none counts as one); `loaded` is the rows as
+they were read, with their sha256.
 """
 
 import hashlib
@@ -140,12 +141,28 @@ def curated(raws: Iterator[sources.Raw], convert, curator: Curator, reject) -> I
                 reject(raw, error)
 
 
+class Loaded:
+    """The rows of a source as they pass, and what was loaded: {"rows", "sha256"} over each row's text and a line end, in order."""
+
+    def __init__(self, raws: Iterator[sources.Raw]):
+        self.raws, self.rows, self.digest = raws, 0, hashlib.sha256()
+
+    def __iter__(self) -> Iterator[sources.Raw]:
+        for raw in self.raws:
+            self.rows += 1
+            self.digest.update((raw.text or dumps(raw.value)).encode(errors="surrogatepass") + b"\n")
+            yield raw
+
+    def report(self) -> dict:
+        return {"rows": self.rows, "sha256": self.digest.hexdigest()}
+
+
 def run(params: Params) -> dict:
     cfg = params.dataset
     if cfg.path is None:
         raise ParamsError(f"dataset.path is null, but dataset.source={cfg.source} reads a file or folder: give its path.")
     source, curator, structured = sources.get(cfg.source), Curator(cfg.source), 0
-    raws = islice(source.read(cfg), cfg.limit)
+    raws = Loaded(islice(source.read(cfg), cfg.limit))
     tests, prompts = Curator("bfcl"), Curator("hand")
     with atomic("data/curated.jsonl") as out, atomic("data/rejects.jsonl") as rejects:
 
@@ -166,7 +183,7 @@ def run(params: Params) -> dict:
             for example in curated(hand.read(params.hand), lambda value: hand.convert(value, cfg), prompts, reject):
                 out.write(dumps(example.to_json()) + "\n")
     apart = {"benchmark": (params.benchmark.path, tests), "hand": (params.hand.path, prompts)}
-    return (curator.counts() | ({"structured": structured} if structured else {})
+    return (curator.counts() | {"loaded": raws.report()} | ({"structured": structured} if structured else {})
             | {name: tested.counts() for name, (path, tested) in apart.items() if path})
 
 

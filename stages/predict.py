@@ -13,6 +13,7 @@ from pathlib import Path
 
 from stages import formats, generators, template
 from stages.console import main_guard, progress, say
+from stages.errors import StageError
 from stages.files import read_json, read_jsonl, write_json, write_jsonl
 from stages.orphan import end_with_parent
 from stages.params import Params, load
@@ -31,6 +32,15 @@ def prompt_of(row: dict, subject: dict, params: Params, tmpl) -> tuple[str, int]
         if count == 0 or len(tmpl.ids(prompt)) <= room:
             return prompt, count
     raise AssertionError("unreachable")
+
+
+def check_adapter(adapter: str | None, name: str) -> None:
+    """Raises StageError for an adapter that was trained on another base model: PEFT would put it on this one, where shapes allow."""
+    if adapter is None:
+        return
+    trained_on = read_json(Path(adapter) / "adapter_config.json").get("base_model_name_or_path")
+    if trained_on != name:
+        raise StageError(f"{adapter} is an adapter of {trained_on!r}, but model.name is {name!r}: run `dvc repro` to train again.")
 
 
 def completions(subject: dict, rows: list[dict], prompts: Sequence[str], shots: Sequence[int], params: Params, tmpl,
@@ -61,6 +71,7 @@ def main() -> None:
     name, suite = sys.argv[1:]
     params = load()
     tmpl, subject = template.load(params.model), read_json(Path("models") / name / "subject.json")
+    check_adapter(subject["adapter"], params.model.name)
     rows = list(read_jsonl(f"data/suites/{suite}.jsonl"))
     prompts, shots = zip(*(prompt_of(row, subject, params, tmpl) for row in rows)) if rows else ((), ())
     done, start = {}, time.perf_counter()

@@ -1,6 +1,7 @@
 """curate: read = kept + the sum of rejections; every malformed row is counted by reason, with file, line and excerpt."""
 
 import gzip
+import hashlib
 import json
 from collections import Counter
 
@@ -51,8 +52,8 @@ FAULTS = [
     ("no_query", {"query": None, "tools": [], "answers": []}, "NoneType"),
     ("no_target", {"messages": [{"role": "user", "content": "hello?"}]}, "no assistant turn"),
     ("empty", {"messages": []}, "messages is empty"),
-    ("empty_turn", asking(reply=" "), "neither content nor tool_calls"),
-    ("empty_turn", asking(calls=()), "neither content nor tool_calls"),
+    ("empty_turn", asking(reply=" "), "neither text nor a call"),
+    ("empty_turn", asking(calls=()), "neither text nor a call"),
     ("bad_role", {"messages": [{"role": "robot", "content": "hello?"}]}, "robot"),
     ("bad_role", {"messages": ["hello?"]}, "hello?"),
     ("content_not_text", {"messages": [{"role": "user", "content": [{"type": "text", "text": "hello?"}]}]}, "user turn is list"),
@@ -75,10 +76,10 @@ FAULTS = [
     ("bad_tool_schema", asking(tools=[broken_tool({"type": "object", "properties": {"city": {"$ref": "https://example.org/x"}}})]), "example.org"),
     ("bad_tool_schema", asking(tools=[broken_tool(["city"])]), "are list"),
     ("tools_not_json", asking() | {"tools": "[{"}, "Expecting"),
-    ("not_a_list", asking() | {"tools": {"get_weather": {}}}, "tools must be a list"),
+    ("not_a_list", asking() | {"tools": {"get_weather": {}}}, "tools is dict, not a list"),
     ("not_a_list", {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": {"name": "f"}}], "tools": []}, "tool_calls"),
     ("answers_not_json", {"query": "x", "tools": "[]", "answers": "["}, "Expecting"),
-    ("not_a_list", {"query": "x", "tools": "[]", "answers": "{}"}, "must be lists"),
+    ("not_a_list", {"query": "x", "tools": "[]", "answers": "{}"}, "answers is dict, not a list"),
     ("duplicate", GOOD[0], "came before"),
 ]
 
@@ -227,3 +228,12 @@ def test_gzip_files_are_read_like_plain_ones(folder):
     plain = curated(folder, GOOD)
     zipped = curated(folder, GOOD, **{"dataset.path": "tiny/rows.jsonl.gz"})
     assert plain == zipped
+
+
+def test_the_rows_as_they_were_loaded_have_a_recorded_digest(folder):
+    """What a hub or a file gave, to the byte: rejected rows count as well, and so does their order."""
+    lines = [json.dumps(row) for row in GOOD[:3]]
+    found = [curated(folder, rows, **{"dataset.min_kept": 1})[0]["loaded"] for rows in (lines, [lines[1], lines[0], lines[2]], [*lines, "{"])]
+    assert found[0] == {"rows": 3, "sha256": hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()}
+    assert [one["rows"] for one in found] == [3, 3, 4] and len({one["sha256"] for one in found}) == 3
+    assert curated(folder, lines, **{"dataset.min_kept": 1, "dataset.limit": 2})[0]["loaded"]["rows"] == 2, "as many as were read"

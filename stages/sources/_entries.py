@@ -22,7 +22,7 @@ def entries(value, key: str) -> list:
     """A list that may have arrived as JSON text, or not at all. Raises RowError."""
     value = [] if value in (None, "") else from_text(value, key)
     if not isinstance(value, list):
-        raise RowError("not_a_list", f"{key} is {type(value).__name__}")
+        raise RowError("not_a_list", f"{key} is {type(value).__name__}, not a list")
     return value
 
 

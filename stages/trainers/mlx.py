@@ -132,7 +132,8 @@ def train(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, s
     mlx_train(model, optimiser, data, unseen or None, args, supervised_loss, proved(proof, log), log)
     seconds = time.perf_counter() - start
     mx.save_safetensors(str(folder / "adapters.safetensors"), dict(tree_flatten(model.trainable_parameters())))
-    config = {"fine_tune_type": "dora" if lora.dora else "lora", "num_layers": layers, "lora_parameters": lora_config}
+    config = {"base_model_name_or_path": params.model.name, "fine_tune_type": "dora" if lora.dora else "lora", "num_layers": layers,
+              "lora_parameters": lora_config}
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     timing = {"seconds": round(seconds, 1), "steps": steps, "steps_per_second": round(steps / seconds, 3),
               "tokens_per_second": round(proof.tokens / seconds, 1), "peak_memory_gib": round(log.peak, 2)}

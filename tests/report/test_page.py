@@ -59,7 +59,7 @@ def test_one_file_with_nothing_outside_and_no_path(page):
         assert not any(key.startswith("on") for key in attributes), (tag, attributes)
     assert "url(" not in html and "@import" not in html
     assert str(page.parent) not in html and str(ROOT) not in html
-    assert [tag for tag, _ in elements].count("img") == 4
+    assert [tag for tag, _ in elements].count("img") == 5
 
 
 def test_hostile_text_stays_text(page):
