@@ -32,8 +32,8 @@ def test_every_planted_fault_is_an_attempt_that_is_no_clean_call(fault):
 
 
 def row(run: str, seed, id: int, exact: int, tool: int | None = None) -> dict:
-    return dict.fromkeys(formats_table.COLUMNS, "") | {"run": run, "seed": seed, "suite": "s", "id": f"c{id}", "tool": f"t{id if tool is None else tool}",
-                                                       "exact": exact}
+    known = {"run": run, "seed": seed, "suite": "s", "id": f"c{id}", "tool": f"t{id if tool is None else tool}", "exact": exact}
+    return dict.fromkeys(formats_table.COLUMNS, "") | known
 
 
 def cases(rates: dict[str, list[int]], n: int = 60) -> list[dict]:
