@@ -1,10 +1,9 @@
 """The table of the three-format experiment: rates with intervals over tools and seeds, and paired differences, tested.
 
-A case's score for a run is its share of right answers over the seeds. Intervals: percentile bootstrap that draws called
-tools and seeds anew (cases of one tool rise and fall together; so do cases of one training). Differences: the same draws
-for both runs; p from a paired permutation test over the tools (each tool's cases swap sides together), Holm's correction
-over all comparisons of a suite. With three seeds the interval's part that comes from the training is rough: the
-differences by seed stand beside it.
+Intervals: of another seed and other cases together, cases of one called tool as a cluster (`statistics.over_seeds_and_cases`); for the
+base model, which has no seed, the cluster bootstrap. Differences: the same of each case's difference; p from a paired
+permutation test over the tools (each tool's cases swap sides together) on the means over the seeds, with Holm's correction
+over all comparisons of a suite. "improved" and "worse" are said only where p is below 0.05 and the interval leaves out 0.
 """
 
 import csv
@@ -17,7 +16,7 @@ from scipy import stats
 
 from stages.files import read_jsonl, write_json, write_text
 from stages.schema import dumps
-from stages.scoring.statistics import ALPHA, RESAMPLES, verdict
+from stages.scoring.statistics import NOT_SHOWN, RESAMPLES, cluster_bootstrap, over_seeds_and_cases, verdict
 
 COLUMNS = ("run", "seed", "suite", "id", "tool", "exact", "schema", "outcome", "defects", "finish", "tokens", "gold", "completion")
 
@@ -41,35 +40,28 @@ def read(data: dict[str, Path], folders: dict[tuple[str, int], Path], dialects: 
 
 
 class Scores:
-    """Exact match of each run on one suite: {run: (seeds, cases)}, cases in one order; clusters (cases,) number the called tools."""
+    """Exact match of each run on one suite: {run: (seeds, cases)}, cases in one order, with the tool and cluster of each."""
 
     def __init__(self, rows: list[dict], suite: str):
         rows = [row for row in rows if suite in ("all", row["suite"])]
         self.ids = list(dict.fromkeys(row["id"] for row in rows))
         tools = {row["id"]: row["tool"] for row in rows}
-        self.clusters = np.unique([tools[id] for id in self.ids], return_inverse=True)[1]
+        self.tools = [tools[id] for id in self.ids]
+        self.clusters = np.unique(self.tools, return_inverse=True)[1]
         found: dict[str, dict] = {}
         for row in rows:
             found.setdefault(row["run"], {}).setdefault(row["seed"], {})[row["id"]] = row["exact"]
         self.runs = {run: np.array([[scores[id] for id in self.ids] for scores in seeds.values()], float) for run, seeds in found.items()}
 
     def by_tool(self, run: str) -> np.ndarray:
-        """(seeds, tools): the sum of right cases."""
-        return np.array([np.bincount(self.clusters, weights=row) for row in self.runs[run]])
+        """(tools,): the sum of each tool's cases' means over the seeds."""
+        return np.bincount(self.clusters, weights=self.runs[run].mean(axis=0))
 
-    @property
-    def sizes(self) -> np.ndarray:
-        return np.bincount(self.clusters)
-
-
-def interval(sums: np.ndarray, sizes: np.ndarray, seed: int) -> tuple[float, float]:
-    """95 % percentile interval of the mean score: draws seeds and tools anew. sums: (seeds, tools), sizes: (tools,)."""
-    rng, (seeds, tools) = np.random.default_rng(seed), sums.shape
-    drawn_tools = rng.multinomial(tools, np.full(tools, 1 / tools), RESAMPLES)
-    drawn_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES) / seeds
-    means = np.einsum("rs,st,rt->r", drawn_seeds, sums, drawn_tools, optimize=True) / (drawn_tools @ sizes)
-    low, high = np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2])
-    return float(low), float(high)
+    def interval(self, scores: np.ndarray, seed: int) -> tuple[float, float]:
+        """95 % interval of the mean of scores (seeds, cases)."""
+        several = len(scores) > 1
+        found = over_seeds_and_cases(scores, self.tools) if several else cluster_bootstrap(np.zeros(len(self.ids)), scores[0], self.tools, seed)
+        return found.low, found.high
 
 
 def paired_p(sums: np.ndarray, others: np.ndarray, seed: int) -> float:
@@ -91,11 +83,11 @@ def holm(values: list[float]) -> list[float]:
 
 
 def rates(scores: Scores, seed: int) -> dict:
-    """run -> exact match, its interval, and the rate of each seed."""
+    """run -> exact match, its interval within [0, 1], and the rate of each seed."""
     found = {}
     for run, matrix in scores.runs.items():
-        low, high = interval(scores.by_tool(run), scores.sizes, seed)
-        found[run] = {"exact": round(matrix.mean(), 6), "low": round(low, 6), "high": round(high, 6),
+        low, high = scores.interval(matrix, seed)
+        found[run] = {"exact": round(matrix.mean(), 6), "low": round(max(low, 0.0), 6), "high": round(min(high, 1.0), 6),
                       "by_seed": [round(value, 6) for value in matrix.mean(axis=1)]}
     return found
 
@@ -104,13 +96,13 @@ def differences(scores: Scores, pairs: list[tuple[str, str]], seed: int) -> list
     """Each later run minus the earlier one, in points of exact match (in [-1, 1])."""
     made = []
     for first, second in pairs:
-        gain = scores.by_tool(second) - scores.by_tool(first)  # a base model has one row, which stands against every seed
-        low, high = interval(gain, scores.sizes, seed)
-        p = paired_p(scores.by_tool(second).mean(axis=0), scores.by_tool(first).mean(axis=0), seed)
-        made.append({"run": second, "against": first, "difference": round(gain.sum() / gain.shape[0] / len(scores.ids), 6), "low": round(low, 6),
-                     "high": round(high, 6), "by_seed": [round(value, 6) for value in gain.sum(axis=1) / len(scores.ids)], "p": p})
+        gain = scores.runs[second] - scores.runs[first]  # a base model has one row, which stands against every seed
+        low, high = scores.interval(gain, seed)
+        made.append({"run": second, "against": first, "difference": round(gain.mean(), 6), "low": round(low, 6), "high": round(high, 6),
+                     "by_seed": [round(value, 6) for value in gain.mean(axis=1)], "p": paired_p(scores.by_tool(second), scores.by_tool(first), seed)})
     for row, p in zip(made, holm([row["p"] for row in made])):
-        row |= {"p": float(f"{row['p']:.3g}"), "p_holm": float(f"{p:.3g}"), "word": verdict(row["difference"], p)}
+        word = verdict(row["difference"], p) if row["low"] * row["high"] > 0 else NOT_SHOWN
+        row |= {"p": float(f"{row['p']:.3g}"), "p_holm": float(f"{p:.3g}"), "word": word}
     return made
 
 
@@ -131,7 +123,7 @@ def write(results: Path, cases: list[dict], planted: dict, seed: int) -> dict:
     found = {"seeds": sorted({row["seed"] for row in cases} - {""}), "suites": {}, "planted_tags": planted}
     for suite in [*dict.fromkeys(row["suite"] for row in cases), "all"]:
         scores = Scores(cases, suite)
-        found["suites"][suite] = {"cases": len(scores.ids), "clusters": len(scores.sizes), "exact": rates(scores, seed),
+        found["suites"][suite] = {"cases": len(scores.ids), "clusters": len(set(scores.tools)), "exact": rates(scores, seed),
                                   "differences": differences(scores, pairs(list(scores.runs)), seed)}
     write_json(results / "summary.json", found)
     write_text(results / "table.md", table(found))

@@ -3,7 +3,6 @@
 import csv
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from experiments import defect, formats, formats_table
@@ -49,7 +48,7 @@ def test_rates_and_differences():
     assert found["tool-calls"]["low"] < 0.45 and found["tool-calls"]["high"] > 0.65
     gain, same = formats_table.differences(scores, [("base, native", "tool-calls"), ("tool-calls", "completion-only")], 0)
     assert gain["difference"] == 0.45 and gain["by_seed"] == [0.4, 0.45, 0.5] and gain["word"] == "improved" and gain["p_holm"] < 0.01
-    assert same["difference"] == 0 and same["p"] == 1 and same["word"] == "no difference shown"
+    assert same["difference"] == 0 and same["p"] > 0.9 and same["word"] == "no difference shown"
 
 
 def test_seeds_that_disagree_widen_the_interval():
@@ -58,11 +57,11 @@ def test_seeds_that_disagree_widen_the_interval():
     assert calm["exact"] == wild["exact"] and wild["high"] - wild["low"] > 1.3 * (calm["high"] - calm["low"])
 
 
-def test_tools_are_drawn_whole():
-    """Ten cases of one tool say no more than one does."""
-    single = formats_table.interval(np.array([[1.0, 0.0] * 10]), np.ones(20), 0)
-    tenfold = formats_table.interval(np.array([[10.0, 0.0] * 10]), np.full(20, 10), 0)
-    assert single == pytest.approx(tenfold)
+def test_a_word_needs_both_the_test_and_the_interval():
+    """Every seed's gain is proof over the tools; seeds that disagree so much are none over trainings."""
+    scores = formats_table.Scores(cases({"base, native": [0], "tool-calls": [5, 10, 58]}), "s")
+    (gain,) = formats_table.differences(scores, [("base, native", "tool-calls")], 0)
+    assert gain["p_holm"] < 0.05 and gain["low"] < 0 < gain["high"] and gain["word"] == "no difference shown"
 
 
 def test_holm():
