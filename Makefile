@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY = 1
 STAMP = .venv/.installed
 
-.PHONY: help setup repro test lint data report gate lock clean
+.PHONY: help setup repro test lint data report gate smoke lock clean
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -25,14 +25,18 @@ test: $(STAMP)  ## run all tests
 lint: $(STAMP)  ## check the code's style
 	ruff check .
 
-data: $(STAMP)  ## make data/embedded again from authoring/ (byte for byte the same)
+data: $(STAMP)  ## make data/embedded and data/samples again from authoring/ (byte for byte the same)
 	python -m authoring.build
+	python -m authoring.samples
 
 report: $(STAMP)  ## print the pull-request report against BASE (default main)
 	python -m stages.pull_request $(or $(BASE),main)
 
 gate: $(STAMP)  ## print the gate's verdict on the last run; exit code 0 pass, 1 fail, 2 not decidable
 	python -m stages.gate
+
+smoke: $(STAMP)  ## try every recipe out at smoke scale (about a minute or two each)
+	python -m benchmarks.smoke
 
 lock: $(STAMP)  ## write requirements.lock from what is installed
 	python -m tests.lock > requirements.lock.new && mv requirements.lock.new requirements.lock

@@ -7,12 +7,15 @@ they were read, with their sha256.
 """
 
 import hashlib
+import heapq
 import json
+import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
+from operator import itemgetter
 
 import jsonschema_rs
 
@@ -21,7 +24,7 @@ from stages.console import main_guard, say
 from stages.errors import ParamsError, RowError
 from stages.files import atomic, write_json
 from stages.params import Params, load
-from stages.schema import Example, dumps, loads
+from stages.schema import Call, Example, dumps, loads
 from stages.sources import bfcl, hand
 from stages.structured import KIND, derived
 
@@ -82,7 +85,17 @@ def label(example: Example) -> dict[str, str]:
     else:
         kind = KIND if example.schema is not None else "answer" if "tool" in roles else "no_tool"
     turns = "single" if roles.count("user") == 1 and "tool" not in roles else "sequential" if roles[-1] == "tool" else "context"
-    return {"kind": kind, "turns": turns, **example.labels}
+    return {"kind": kind, "turns": turns, "complexity": complexity(calls), **example.labels}
+
+
+def complexity(calls: list[Call]) -> str:
+    """simple: at most one call of at most 2 plain arguments; complex: nested, 5 or more arguments, 3 or more calls; else moderate."""
+    values = [value for call in calls for value in call.arguments.values()]
+    nested = any(isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict)) for value in values)
+    most = max((len(call.arguments) for call in calls), default=0)
+    if nested or most >= 5 or len(calls) >= 3:
+        return "complex"
+    return "simple" if len(calls) <= 1 and most <= 2 else "moderate"
 
 
 class Curator:
@@ -157,12 +170,20 @@ class Loaded:
         return {"rows": self.rows, "sha256": self.digest.hexdigest()}
 
 
+def drawn(raws: Iterator[sources.Raw], count: int, seed: int) -> Iterator[sources.Raw]:
+    """`count` rows at random, in the order of the file; holds no more than these in memory."""
+    draw = random.Random(seed)
+    chosen = heapq.nsmallest(count, ((draw.random(), number, raw) for number, raw in enumerate(raws)), key=itemgetter(0))
+    return iter([raw for _, _, raw in sorted(chosen, key=itemgetter(1))])
+
+
 def run(params: Params) -> dict:
     cfg = params.dataset
     if cfg.path is None:
         raise ParamsError(f"dataset.path is null, but dataset.source={cfg.source} reads a file or folder: give its path.")
     source, curator, structured = sources.get(cfg.source), Curator(cfg.source), 0
-    raws = Loaded(islice(source.read(cfg), cfg.limit))
+    read = source.read(cfg)
+    raws = Loaded(islice(read, cfg.limit) if cfg.shuffle is None else drawn(read, cfg.limit, cfg.shuffle))
     tests, prompts = Curator("bfcl"), Curator("hand")
     with atomic("data/curated.jsonl") as out, atomic("data/rejects.jsonl") as rejects:
 

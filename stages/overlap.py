@@ -26,7 +26,7 @@ def table(rows: list, suites: dict[str, list[str]], requests: Requests) -> dict[
     """
     parts = {part: [row for row in rows if row.part == part] for part in ("train", "valid", "test")}
     chosen = {id for ids in suites.values() for id in ids}
-    by_id = {row.id: row for row in parts["test"] if row.id in chosen}
+    by_id = {row.id: row for row in rows if row.id in chosen}  # test rows, and spare ones
     made = {}
     for part, other in PAIRS:
         near = requests.beside(parts[part], parts[other])

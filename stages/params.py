@@ -30,6 +30,14 @@ class Dataset(Strict):
     track: str  # what DVC hashes for it
     limit: Count | None = None  # read at most so many rows
     structured: Share = 0.0  # share of the rows of one request and one call that are also asked for a JSON object instead
+    shuffle: Annotated[int, Field(ge=0)] | None = None  # the seed that draws those rows from all; None = the first ones
+
+    @model_validator(mode="after")
+    def draws_some(self):
+        if self.shuffle is not None and self.limit is None:
+            raise ValueError(f"dataset.shuffle is {self.shuffle}, but dataset.limit is null: say how many rows to draw (split takes its own order)")
+        return self
+
     min_kept: Count = 100  # fewer usable rows than this stop the run
 
 
@@ -63,8 +71,10 @@ class Split(Strict):
     remove_similar: bool = False  # take near-duplicates of test rows out of training, whatever split.by says
     # a number first: PyYAML reads 1e-01 as text
     held_out: Annotated[float | str, Field(union_mode="left_to_right")] = 0.15  # tools kept from training: a JSON list, or a share
-    test: Share = 0.1  # share of the other groups (or rows) kept for test
+    test: Annotated[float, Field(ge=0)] = 0.1  # below 1 a share of the other groups (or rows) kept for test, else rows
     structured: Annotated[float, Field(ge=0, lt=1)] = 0.0  # training rows whose answer is a JSON object, for each other training row
+    stratify: str | None = None  # a label (of a group: its first row's) of which train, valid and test have equal shares
+    spare: bool = False  # rows beyond split.train, of groups that training does not know, fill the suites
     valid: Annotated[int, Field(ge=0)] = 64  # rows for the loss on unseen rows during training
     train: Count | None = None  # use at most so many training rows; None = all
     train_tokens: Count | None = None  # train on rows of at most so many tokens; None = all
@@ -89,6 +99,7 @@ class Lora(Strict):
     alpha: Annotated[float, Field(gt=0)] = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     targets: list[str] | Literal["all-linear"] = "all-linear"
+    layers: Count | None = None  # only the last so many layers; None = all
     dora: bool = False
     rslora: bool = False
 
@@ -108,6 +119,7 @@ class Train(Strict):
     optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit", "adafactor"] = "adamw_torch"
     completion_only_loss: bool = True
     gradient_checkpointing: bool = False
+    packing: bool = False
     # steps between checkpoints that an interrupted run goes on from; the loss is logged every 10, and a resumed log equals an unbroken one
     save_every: Annotated[int, Field(ge=10, multiple_of=10)] = 50
     eval_every: Count = 50  # steps between losses on the validation rows
@@ -188,6 +200,7 @@ class Cost(Strict):
 
 class Params(Strict):
     recipe: str
+    scale: Literal["full", "smoke"] = "full"  # smoke = tried out on a few rows; the summary then says so
     seed: Annotated[int, Field(ge=0)] = 42
     seeds: list[Annotated[int, Field(ge=0)]] = []  # further training seeds: each trains one adapter more
     dialect: str = "native"
@@ -241,6 +254,10 @@ class Params(Strict):
             raise ValueError("suites has 'hand', but hand.path is not set: use -S hand=file -S hand.path=FILE")
         if self.split.missing is not None and self.split.irrelevance is not None and self.split.missing > self.split.irrelevance:
             raise ValueError(f"split.missing is {self.split.missing}: it is a part of split.irrelevance ({self.split.irrelevance}), so lower it")
+        if self.split.test >= 1 and self.split.test % 1:
+            raise ValueError(f"split.test is {self.split.test}: use a share below 1, or a whole number of rows")
+        if self.split.spare and self.split.train is None:
+            raise ValueError("split.spare is true, but split.train is null: all rows train and none is left to spare")
         if self.split.by == "random" and not self.split.test:
             raise ValueError("split.test is 0 with split.by=random: keep some rows for test")
         if isinstance(self.split.held_out, float) and not 0 <= self.split.held_out < 1:

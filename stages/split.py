@@ -23,6 +23,7 @@ from stages.overlap import overlaps, table
 from stages.params import Params, load
 from stages.schema import Example, dumps
 from stages.similar import Requests
+from stages.strata import quotas, rows_asked, strata
 from stages.structured import KIND, place
 from stages.suites import BALANCED, SUITES, pick, rank
 
@@ -52,6 +53,7 @@ class Row:
     part: str = ""
     why: str = ""  # why it is in no part
     masked: bool = False  # whether it is trained on under neutral names
+    spare: bool = False  # in no part, but free to fill a suite
 
     @property
     def called(self) -> frozenset[str]:
@@ -127,7 +129,7 @@ def assign(rows: list[Row], params: Params, requests: Requests | None = None) ->
         else:
             rest.setdefault(row.id if split.by == "random" else key, []).append(row)
     size = {key: len(group) for key, group in rest.items()}
-    most = split.test * sum(size.values()) if split.by == "cluster" else len(rows)  # a cluster larger than the test part is trained on
+    most = rows_asked(split.test, sum(size.values())) if split.by == "cluster" else len(rows)  # a cluster larger than the test part is trained on
     groups = [rest[key] for key in sorted(rest, key=lambda key: (size[key] > most, rank(params.seed, key)))]
     fill_parts(groups, params)
     if split.remove_similar or split.by == "cluster":  # the search of clusters may miss a pair; this one looks at test rows alone
@@ -141,27 +143,40 @@ def assign(rows: list[Row], params: Params, requests: Requests | None = None) ->
     for row in everything:
         if row.part == "test" and row.query in in_training:
             row.part, row.why = "", "query_in_training"
+    if params.split.spare:
+        known = {row.group for row in rows if row.part in ("train", "valid")}
+        for row in rows:
+            row.spare = row.why.startswith("beyond_split.") and row.group not in known and row.query not in in_training
     return held
 
 
 def fill_parts(groups: list[list[Row]], params: Params) -> None:
-    """Whole groups go to test, then to valid, then to train, until each has what is asked."""
-    split, counts = params.split, Counter()
-    test_rows = split.test * sum(map(len, groups))
+    """Whole groups go to test, then to valid, then to train, until each has what is asked; so in every stratum."""
+    split, parted = params.split, strata(groups, params.split.stratify)
+    sizes = [sum(map(len, stratum)) for stratum in parted]
+    asked = {"test": rows_asked(split.test, sum(sizes)), "valid": split.valid, "train": split.train or sum(sizes)}
+    for stratum, *quota in zip(parted, *(quotas(asked[part], sizes) for part in ("test", "valid", "train"))):
+        fill_stratum(stratum, dict(zip(("test", "valid", "train"), quota)), params)
+    if mixture.classes(split):
+        mixture.mix([row for group in groups for row in group if row.part == "train"], params)
+
+
+def fill_stratum(groups: list[list[Row]], quota: dict[str, int], params: Params) -> None:
+    """Where split.test is a number of rows, a group that is too large is cut, so that each part has just its number."""
+    counts, exact = Counter(), params.split.test >= 1
+    cut = {"test": exact, "valid": exact, "train": not mixture.classes(params.split)}  # a mixture takes its own number
     for group in groups:
-        part = "test" if counts["test"] < test_rows else "valid" if counts["valid"] < split.valid else "train"
+        part = next((name for name in ("test", "valid") if counts[name] < quota[name]), "train")
         for row in group:
             if part != "test" and row.barred:
                 row.why = row.barred
             elif part != "test" and too_long(row, params):
                 row.why = "beyond_split.train_tokens"
-            elif part == "train" and split.train and counts["train"] >= split.train and not mixture.classes(split):
-                row.why = "beyond_split.train"
+            elif cut[part] and counts[part] >= quota[part]:
+                row.why = f"beyond_split.{part}"
             else:
                 row.part = part
                 counts[part] += 1
-    if mixture.classes(split):
-        mixture.mix([row for group in groups for row in group if row.part == "train"], params)
 
 
 def leave_similar(rows: list[Row], groups: list[list[Row]], requests: Requests) -> None:
@@ -191,8 +206,14 @@ def left_out(rows: list[Row]) -> dict[str, int]:
 
 
 def choose_suites(rows: list[Row], params: Params) -> dict[str, list[str]]:
-    test = [(row.id, {**row.labels, "area": row.area}) for row in rows if row.part == "test"]
-    return {suite: pick(suite, test, params.suite_sizes.get(suite, params.suite_sizes["default"]), params.seed) for suite in params.suites}
+    test, spare = ([(row.id, {**row.labels, "area": row.area}) for row in rows if belongs(row)]
+                   for belongs in (lambda row: row.part == "test", lambda row: row.spare))
+    chosen = {}
+    for suite in params.suites:
+        size = params.suite_sizes.get(suite, params.suite_sizes["default"])
+        chosen[suite] = pick(suite, test, size, params.seed)
+        chosen[suite] += pick(suite, spare, size - len(chosen[suite]), params.seed) if spare else []
+    return chosen
 
 
 def available(rows: list[Row], params: Params) -> dict[str, int]:
@@ -232,14 +253,15 @@ def write(rows: list[Row], suites: dict[str, list[str]]) -> None:
         parts = {part: stack.enter_context(atomic(f"data/split/{part}.jsonl")) for part in PARTS}
         files = {suite: stack.enter_context(atomic(f"data/suites/{suite}.jsonl")) for suite in suites}
         for fact, row in zip(rows, read_jsonl("data/formatted.jsonl"), strict=True):
-            if not fact.part:
+            if not fact.part and not fact.spare:
                 continue
             row["example"]["labels"] = fact.labels
             masked = row.pop("masked", None)
             if fact.masked:  # the example itself keeps its names: it may serve as one in the prompt of the base
                 row |= masked | {"masked": True}
             line = dumps(row) + "\n"
-            parts[fact.part].write(line)
+            if fact.part:
+                parts[fact.part].write(line)
             for suite in members.get(fact.id, ()):
                 files[suite].write(line)
 

@@ -10,6 +10,7 @@ split.structured lets them: the split of all other rows is the same with and wit
 
 from stages.rank import rank
 from stages.schema import Example, dumps
+from stages.strata import rows_asked
 
 SUFFIX = "-json"  # of the id of a derived row, after its origin's
 KIND = "structured"  # the label `kind` of a row whose answer is an object of a schema
@@ -38,7 +39,7 @@ def place(rows: list, others: list, params, too_long) -> None:
     """
     origins = {row.id: row for row in others}
     alone = {row.group for row in rows if row.id.removesuffix(SUFFIX) not in origins}
-    tested = set(sorted(alone, key=lambda group: rank(params.seed, group))[: round(params.split.test * len(alone))])
+    tested = set(sorted(alone, key=lambda group: rank(params.seed, group))[: rows_asked(params.split.test, len(alone))])
     room = round(params.split.structured * sum(row.part == "train" for row in others))
     for row in sorted(rows, key=lambda row: rank(params.seed, row.id)):
         origin = origins.get(row.id.removesuffix(SUFFIX))

@@ -102,6 +102,8 @@ def main() -> None:
     found = headline(cases, params.seed) | of_budget(read_json("metrics/budget.json"))
     write_json("metrics/summary.json", found | ({"over_seeds": seeds.figures(repeated)} if repeated else {}))
     say("\n".join(table(cases, params.seed) + seeds.table(repeated)))
+    if params.scale == "smoke":
+        say("summary: scale is smoke: this shows that the recipe runs, and says nothing about its model or its data")
 
 
 if __name__ == "__main__":

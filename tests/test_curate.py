@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from stages import curate
+from stages import curate, sources
 from stages.errors import RowError
 from stages.files import read_json, read_jsonl
 from stages.schema import Call, Example, Tool, depth, loads
@@ -237,3 +237,37 @@ def test_the_rows_as_they_were_loaded_have_a_recorded_digest(folder):
     assert found[0] == {"rows": 3, "sha256": hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()}
     assert [one["rows"] for one in found] == [3, 3, 4] and len({one["sha256"] for one in found}) == 3
     assert curated(folder, lines, **{"dataset.min_kept": 1, "dataset.limit": 2})[0]["loaded"]["rows"] == 2, "as many as were read"
+
+
+# --- rows drawn at random; complexity ------------------------------------------------------------------------
+
+
+def test_rows_are_drawn_by_seed_from_the_whole_file():
+    raws = [sources.Raw("f", number, number) for number in range(200)]
+    one = [raw.line for raw in curate.drawn(iter(raws), 20, 42)]
+    assert one == sorted(one) and len(set(one)) == 20 and max(one) > 100
+    assert one == [raw.line for raw in curate.drawn(iter(raws), 20, 42)] != [raw.line for raw in curate.drawn(iter(raws), 20, 43)]
+    assert len(list(curate.drawn(iter(raws), 300, 42))) == 200, "more than there are: all"
+
+
+def test_a_shuffled_subset_of_a_file(folder):
+    tiny.write_lines(folder / "tiny/rows.jsonl", GOOD)
+    ids = []
+    for changes in ({"dataset.limit": 45}, {"dataset.limit": 45, "dataset.shuffle": 1}, {"dataset.limit": 45, "dataset.shuffle": 2}):
+        tiny.write_params(folder, **changes)
+        curate.main()
+        ids.append(json.dumps([row["messages"] for row in read_jsonl(folder / "data/curated.jsonl")]))
+        assert read_json(folder / "metrics/data/curate.json")["read"] == 45
+    assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize("calls,expected", [
+    ([], "simple"), ([{"a": 1, "b": [1, 2, 3]}], "simple"), ([{"a": 1, "b": 2, "c": 3}], "moderate"), ([{}, {}], "moderate"),
+    ([{}, {}, {}], "complex"), ([dict.fromkeys("abcde", 1)], "complex"), ([{"a": {"b": 1}}], "complex"), ([{"a": [{"b": 1}]}], "complex")])
+def test_complexity(calls, expected):
+    assert curate.complexity([Call("f", arguments) for arguments in calls]) == expected
+
+
+def test_complexity_is_that_of_the_embedded_data():
+    for row in list(read_jsonl(tiny.ROOT / "data/embedded/examples.jsonl"))[::40]:
+        assert curate.complexity([Call(call["name"], call["arguments"]) for call in row["calls"] or []]) == row["labels"]["complexity"]

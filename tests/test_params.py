@@ -1,6 +1,5 @@
 """Parameters: what no stage could honour is refused in one sentence, and every file of conf/ composes into usable ones."""
 
-import itertools
 from pathlib import Path
 
 import pytest
@@ -40,7 +39,9 @@ OUT_OF_RANGE = [
     ("split.similarity", 0, "greater than 0"),
     ("split.similarity", 1.5, "less than or equal to 1"),
     ("contamination.ngram", 2, "greater than or equal to 3"),
-    ("split.test", 2, "less than or equal to 1"),
+    ("split.test", -0.1, "greater than or equal to 0"),
+    ("dataset.shuffle", -1, "greater than or equal to 0"),
+    ("train.lora.layers", 0, "greater than or equal to 1"),
     ("split.valid", -1, "greater than or equal to 0"),
     ("split.train", 0, "greater than or equal to 1"),
     ("suite_sizes.default", 0, "greater than or equal to 1"),
@@ -120,6 +121,9 @@ def test_suites_and_subjects_are_known_and_named_once(key):
 CONFLICTS = [
     ({"suite_sizes": {"held_out": 5}}, "suite_sizes has no 'default'"),
     ({"suite_sizes": {"default": 5, "telepathy": 5}}, "suite_sizes has 'telepathy'"),
+    ({"split.test": 20.5}, "split.test is 20.5: use a share below 1, or a whole number of rows"),
+    ({"split.spare": True}, "split.spare is true, but split.train is null"),
+    ({"dataset.shuffle": 42}, "dataset.shuffle is 42, but dataset.limit is null"),
     ({"split.by": "random", "split.test": 0}, "split.test is 0 with split.by=random"),
     ({"split.held_out": 1.0}, "split.held_out is 1.0"),
     ({"split.held_out": -0.5}, "split.held_out is -0.5"),
@@ -186,11 +190,15 @@ def composed(*overrides: str) -> dict:
         return OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
 
 
-@pytest.mark.parametrize("recipe,dataset,model", itertools.product(names("recipe"), names("dataset"), names("model")))
-def test_every_composition_loads(recipe, dataset, model):
-    path = [] if yaml.safe_load((ROOT / f"conf/dataset/{dataset}.yaml").read_text())["path"] != "???" else ["dataset.path=rows.jsonl"]
-    made = params.parse(composed(f"recipe={recipe}", f"dataset={dataset}", f"model={model}", *path))
-    assert made.recipe == recipe, "a recipe records its name"
+ALONE = [[f"{group}={name}"] for group in ("recipe", "dataset", "model") for name in names(group)]
+TOGETHER = [["recipe=local", f"dataset={dataset}", f"model={model}"] for dataset in names("dataset") for model in names("model")[:2]]
+
+
+@pytest.mark.parametrize("overrides", ALONE + TOGETHER, ids=" ".join)
+def test_every_composition_loads(overrides):
+    made = params.parse(composed(*overrides))
+    asked = dict(override.split("=") for override in overrides)
+    assert made.recipe == asked.get("recipe", "embedded"), "a recipe records its name"
     assert made.dataset.track and made.model.track
 
 

@@ -6,8 +6,9 @@ from collections import Counter
 import pytest
 
 from stages import split
-from stages.errors import FileError
+from stages.errors import FileError, StageError
 from stages.files import read_json, read_jsonl, write_json, write_jsonl
+from stages.strata import quotas
 from stages.suites import SUITES, pick
 from tests import tiny
 
@@ -175,7 +176,12 @@ LABELS = {
 }
 
 
-@pytest.mark.parametrize("suite", SUITES)
+def test_the_suite_of_all_test_rows_leaves_out_what_has_a_suite_of_its_own():
+    rows = [(name, {"tools": "seen", **labels}) for name, labels in LABELS.items()]
+    assert sorted(pick("test", rows, 100, seed=0)) == sorted(set(LABELS) - {"hand", "structured"} - {name for name in LABELS if name.startswith("bfcl_")})
+
+
+@pytest.mark.parametrize("suite", [name for name in SUITES if name != "test"])
 def test_every_suite_holds_its_rows_and_no_others(suite):
     everything = [(name, {"tools": "seen", **labels}) for name, labels in LABELS.items()]
     assert suite in pick(suite, everything, 100, seed=0)
@@ -185,7 +191,7 @@ def test_every_suite_holds_its_rows_and_no_others(suite):
     assert apart == ([suite] if suite.startswith(("bfcl_", "hand")) else []), "a benchmark's rows and hand prompts are in their own suites alone"
 
 
-@pytest.mark.parametrize("suite", set(SUITES) - {"hand"})
+@pytest.mark.parametrize("suite", set(SUITES) - {"hand", "test"})
 def test_no_suite_mixes_cases_with_and_without_a_call(suite):
     """A reply is right in any words, so such cases would hide what became of the calls: once, 8 of 20 in multi_turn were."""
     every = [(f"{kind} {turns}", {"kind": kind, "turns": turns, "complexity": complexity, "tools": tools, "area": "money", **category})
@@ -431,3 +437,49 @@ def test_hand_prompts_are_tested_on_and_change_nothing_else(folder):
     assert after == {**before, "test": [*before["test"], *(one["id"] for one in hand)]} and counts["held_out_tools"] == plain["held_out_tools"]
     chosen = ids("data/suites/hand.jsonl")
     assert len(chosen) == 6 and set(chosen) <= {one["id"] for one in hand}
+
+
+# --- strata, numbers of rows, spare rows ---------------------------------------------------------------------
+
+
+def test_a_number_of_test_rows_is_that_number():
+    """Groups are cut at the number, and what is cut away is in no part."""
+    facts, _ = assigned(many(), **{"split.by": "group", "split.test": 49, "split.valid": 21, "split.train": 100})
+    count = Counter(fact.part for fact in facts)
+    repeated = sum(fact.why == "query_in_training" for fact in facts)
+    assert (count["train"], count["valid"], count["test"] + repeated) == (100, 21, 49)
+    assert {fact.why for fact in facts if not fact.part} >= {"beyond_split.train", "beyond_split.test"}
+
+
+def test_strata_have_equal_shares_in_every_part():
+    rows = [row(f"r{number}", ["tool_1"], query=f"q {number}", complexity=kind) for number, kind in enumerate(
+        ["simple"] * 60 + ["moderate"] * 30 + ["complex"] * 10)]
+    facts, _ = assigned(rows, **{"split.by": "random", "split.test": 20, "split.valid": 10, "split.train": 50, "split.stratify": "complexity"})
+    for part, size in (("test", 20), ("valid", 10), ("train", 50)):
+        found = Counter(fact.labels["complexity"] for fact in facts if fact.part == part)
+        assert found == {"simple": 0.6 * size, "moderate": 0.3 * size, "complex": 0.1 * size}
+
+
+def test_a_label_that_no_row_has_is_refused():
+    with pytest.raises(StageError, match="split.stratify is 'colour', a label that no row has: use one of .*kind.*turns"):
+        assigned(many(40), **{"split.by": "random", "split.stratify": "colour"})
+
+
+@pytest.mark.parametrize("asked,sizes", [(10, [3, 3, 3]), (10, [60, 30, 10]), (7, [1, 1, 100]), (0, [4, 5]), (3, [])])
+def test_quotas_add_up(asked, sizes):
+    given = quotas(asked, sizes)
+    assert sum(given) == min(asked, sum(sizes))
+    assert all(abs(one - asked * size / max(sum(sizes), 1)) < 1 or sum(sizes) < asked for one, size in zip(given, sizes))
+
+
+def test_spare_rows_fill_suites_and_stay_out_of_training():
+    params = {"split.by": "group", "split.test": 20, "split.valid": 10, "split.train": 60, "split.spare": True, "suites": ["single"],
+              "suite_sizes.default": 50}
+    facts, _ = assigned(many(), **params)
+    known = {fact.group for fact in facts if fact.part in ("train", "valid")} | {fact.query for fact in facts if fact.part in ("train", "valid")}
+    spare = {fact.id: fact for fact in facts if fact.spare}
+    assert spare and not any(fact.group in known or fact.query in known or fact.part for fact in spare.values())
+    chosen = split.choose_suites(facts, tiny.params(**params))["single"]
+    test = {fact.id for fact in facts if fact.part == "test" and fact.labels["kind"] == "single"}
+    assert len(chosen) == 50 and set(chosen[: len(test)]) == test, "test rows come first"
+    assert set(chosen[len(test):]) <= set(spare)

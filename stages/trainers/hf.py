@@ -152,12 +152,23 @@ def last_checkpoint(scratch: Path) -> str | None:
     return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
 
 
+def adapted_modules(model, lora) -> dict:
+    """LoraConfig's words for train.lora.targets and layers: PEFT takes numbers of layers only beside a list of modules."""
+    if lora.layers is None:
+        return {"target_modules": lora.targets}
+    total, names = model.config.get_text_config().num_hidden_layers, lora.targets
+    if names == "all-linear":
+        head = model.get_output_embeddings()
+        names = sorted({name.rsplit(".")[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and module is not head})
+    return {"target_modules": names, "layers_to_transform": list(range(max(total - lora.layers, 0), total))}
+
+
 def adapted(model, params: Params):
     """(model, PEFT configuration), made ready for adapters over 4-bit weights where asked."""
     if params.model.quantize != "none":
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=params.train.gradient_checkpointing)
     lora = params.train.lora
-    return model, LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.targets,
+    return model, LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, **adapted_modules(model, lora),
                              use_dora=lora.dora, use_rslora=lora.rslora, task_type="CAUSAL_LM")
 
 
@@ -185,6 +196,8 @@ def train(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, s
     """Trains an adapter on rows {"prompt", "completion"}. Raises StageError when the mask proof fails."""
     hardware.set_threads()
     set_seed(params.seed)
+    if params.train.packing:
+        say("train: rows of about equal length are padded together and not packed: the same rows are learnt, at the cost of some padding")
     trainer = build(rows, valid, params, tmpl, scratch)
     counts, resume = Counts(trainer), last_checkpoint(scratch)
     trainer.add_callback(counts)

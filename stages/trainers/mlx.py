@@ -59,7 +59,7 @@ def refuse(params: Params) -> None:
     train = params.train
     for key, ok in (("train.lora.rslora", not train.lora.rslora), ("train.optimizer", train.optimizer in ("adamw_torch", "adafactor")),
                     ("train.schedule", train.schedule in ("linear", "cosine", "constant")), ("model.quantize", params.model.quantize == "none"),
-                    ("train.lora.targets", train.lora.targets == "all-linear"), ("train.max_grad_norm", train.max_grad_norm == 1.0)):
+                    ("train.lora.targets", train.lora.targets == "all-linear"), ("train.packing", not train.packing)):
         if not ok:
             raise StageError(f"{key} is set to what train.backend=mlx does not offer: take it back, or use train.backend=hf.")
 
@@ -76,6 +76,20 @@ def schedule(params: Params, steps: int):
     else:
         after = lambda _: mx.array(train.learning_rate)  # noqa: E731
     return optim.join_schedules([optim.linear_schedule(0.0, train.learning_rate, warmup), after], [warmup]) if warmup else after
+
+
+def optimizer(params: Params, steps: int):
+    """As torch's: AdamW with bias correction, and gradients clipped to train.max_grad_norm; mlx-lm's trainer does neither."""
+    train, rate = params.train, schedule(params, steps)
+    kind = {"adamw_torch": optim.AdamW, "adafactor": optim.Adafactor}[train.optimizer]
+
+    class Clipped(kind):
+        def apply_gradients(self, gradients, parameters):
+            return super().apply_gradients(optim.clip_grad_norm(gradients, train.max_grad_norm)[0], parameters)
+
+    if train.optimizer == "adamw_torch":
+        return Clipped(rate, weight_decay=train.weight_decay, bias_correction=True)
+    return Clipped(rate, weight_decay=train.weight_decay, relative_step=False)
 
 
 def tokenised(rows: list[dict], tmpl: Template, completion_only: bool) -> list[tuple[list[int], int]]:
@@ -114,7 +128,7 @@ def train(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, s
         mx.disable_compile()  # the CPU build's compiled step fails with a map lookup error (mlx 0.32)
     settings, lora = params.train, params.train.lora
     steps = settings.steps or int(len(rows) * settings.epochs / settings.batch_size)
-    layers = len(model.layers)
+    layers = min(lora.layers or len(model.layers), len(model.layers))
     lora_config = {"rank": lora.rank, "scale": lora.alpha / lora.rank, "dropout": lora.dropout}
     model.freeze()
     linear_to_lora_layers(model, layers, lora_config, use_dora=lora.dora)
@@ -123,7 +137,7 @@ def train(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, s
     proof = MaskProof({tuple(ids): first for ids, first in starts}, tmpl.ends, settings.completion_only_loss, tmpl.tokenizer.decode)
     folder, log = scratch / "adapter", Log()
     folder.mkdir(parents=True, exist_ok=True)
-    optimiser = {"adamw_torch": optim.AdamW, "adafactor": optim.Adafactor}[settings.optimizer](learning_rate=schedule(params, steps))
+    optimiser = optimizer(params, steps)
     args = TrainingArgs(batch_size=settings.batch_size, iters=steps * settings.accumulation, val_batches=-1, steps_per_report=LOG_EVERY,
                         steps_per_eval=settings.eval_every, steps_per_save=10**9, max_seq_length=params.model.max_tokens,
                         adapter_file=str(folder / "adapters.safetensors"), grad_checkpoint=settings.gradient_checkpointing,
