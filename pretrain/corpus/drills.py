@@ -3,13 +3,13 @@
 from . import call_notations as C
 from . import forms, kinds
 from . import lexicon as L
-from . import values as V
+from . import strings as S
 from .tool_notations import dumps
 
 
 def copying(R):
     """Repeat, reverse or pick items of a list of open-vocabulary strings."""
-    items = [R.choice([V.title, V.person, V.code, V.phrase, V.place, V.email, V.path])(R) for _ in range(R.randint(1, 5))]
+    items = [R.choice([S.title, S.person, S.code, S.phrase, S.place, S.email, S.path])(R) for _ in range(R.randint(1, 5))]
     r = R.random()
     if r < 0.4:
         return [("Copy: " + " | ".join(items) + "\n", 0), (" | ".join(items) + "\n", 1)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from . import forms
 from . import lexicon as L
+from . import strings as S
 from . import values as V
 
 
@@ -61,19 +62,19 @@ def _list_obj(R, h):
 
 
 GENERATORS = {
-    "place": forms.strings(V.place),
+    "place": forms.strings(S.place),
     "country": forms.strings(lambda R: R.choice(L.COUNTRIES).replace("the ", "")),
-    "person": forms.strings(V.person),
-    "title": forms.strings(V.title),
-    "phrase": forms.strings(V.phrase),
-    "sentence": forms.strings(V.sentence),
-    "code": forms.strings(V.code),
-    "email": forms.strings(V.email),
-    "phone": forms.strings(V.phone),
-    "url": forms.strings(V.url),
-    "path": forms.strings(V.path),
-    "address": forms.strings(V.address),
-    "formula": forms.strings(V.formula),
+    "person": forms.strings(S.person),
+    "title": forms.strings(S.title),
+    "phrase": forms.strings(S.phrase),
+    "sentence": forms.strings(S.sentence),
+    "code": forms.strings(S.code),
+    "email": forms.strings(S.email),
+    "phone": forms.strings(S.phone),
+    "url": forms.strings(S.url),
+    "path": forms.strings(S.path),
+    "address": forms.strings(S.address),
+    "formula": forms.strings(S.formula),
     "language": forms.strings(lambda R: R.choice([v for v, _ in forms.ENUMS["language"]] + MORE_LANGUAGES)),
     "weekday": forms.strings(lambda R: R.choice(L.DAYS)),
     "month": forms.strings(lambda R: R.choice(L.MONTHS)),
@@ -99,10 +100,10 @@ GENERATORS = {
     "latitude": lambda R, h: ({"type": "number"}, "", V.same(lambda R: round(R.uniform(-90, 90), 4))),
     "longitude": lambda R, h: ({"type": "number"}, "", V.same(lambda R: round(R.uniform(-180, 180), 4))),
     "bool": lambda R, h: ({"type": "boolean"}, "", lambda R: (True, "")),
-    "list_word": forms.list_of(lambda R: L.word(R) if R.random() < 0.5 else R.choice(L.NOUNS).replace("_", " ") if R.random() < 0.7 else V.title(R)),
-    "list_person": forms.list_of(V.person),
-    "list_place": forms.list_of(V.place),
-    "list_code": forms.list_of(lambda R: V.code(R) if R.random() < 0.7 else V.email(R)),
+    "list_word": forms.list_of(lambda R: L.word(R) if R.random() < 0.5 else R.choice(L.NOUNS).replace("_", " ") if R.random() < 0.7 else S.title(R)),
+    "list_person": forms.list_of(S.person),
+    "list_place": forms.list_of(S.place),
+    "list_code": forms.list_of(lambda R: S.code(R) if R.random() < 0.7 else S.email(R)),
     "list_num": forms.list_num,
     "object": _object,
     "list_obj": _list_obj,

@@ -3,6 +3,7 @@
 import re
 
 from . import lexicon as L
+from . import strings as S
 from . import values as V
 from .forms import join
 
@@ -20,7 +21,7 @@ def scramble(code, R):
     keep = m.end() if m and R.random() < 0.5 else 0
     out = [code[:keep]]
     for c in code[keep:]:
-        out.append(R.choice(V.DIGIT) if c.isdigit() else R.choice(V.UPPER) if c.isupper() else R.choice(V.LOWER) if c.islower() else c)
+        out.append(R.choice(S.DIGIT) if c.isdigit() else R.choice(S.UPPER) if c.isupper() else R.choice(S.LOWER) if c.islower() else c)
     return "".join(out)
 
 
@@ -30,21 +31,21 @@ def new_string(name, value, R):
     if CLOCK.match(value):
         return f"{R.randint(0, 23):02d}:{R.choice([0, 15, 20, 30, 45, R.randint(0, 59)]):02d}"
     if "@" in value and "." in value:
-        return V.email(R)
+        return S.email(R)
     if value.startswith(("http:", "https:", "www.")):
-        return V.url(R)
+        return S.url(R)
     if CODE.match(value):
         return scramble(value, R)
     if re.search(r"\.\w{2,4}$", value) and " " not in value:
-        return V.path(R)
+        return S.path(R)
     if value[:1].isupper():
         r = R.random()
         if PLACE.search(name) and r < 0.8:
-            return V.place(R)
+            return S.place(R)
         if PERSON.search(name) and r < 0.8:
-            return V.person(R)
-        return V.title(R)
-    return V.phrase(R, 1, max(2, value.count(" ") + 2)) if " " in value else L.word(R)
+            return S.person(R)
+        return S.title(R)
+    return S.phrase(R, 1, max(2, value.count(" ") + 2)) if " " in value else L.word(R)
 
 
 def new_number(value, schema, R):
