@@ -1,7 +1,8 @@
 """Reading hand-written concepts from `pretrain/concepts/*.yaml`.
 
 Two notations. `tools:` is the authoring format of the embedded data set (name, description, parameters,
-values, phrasings, parallel, missing, followup, result, reply; lists `combined`, `sequential`, `none`).
+values, phrasings, parallel, missing, followup, result, reply; lists `combined`, `sequential`, `none`), and
+`near`: requests that sound like the tool and that it cannot serve, a text or {say, reply}, with slots or without.
 `functions:` is a shorthand: `f` name, `d` description, `a` arguments "name[?] | generator | description",
 `q` requests with {slots}.
 """
@@ -34,6 +35,7 @@ class Concept:
     parallel: list = field(default_factory=list)
     missing: list = field(default_factory=list)
     followup: list = field(default_factory=list)
+    near: list = field(default_factory=list)  # [(say, reply or None)]
     result: object = None
     reply: str = None
 
@@ -70,6 +72,7 @@ def from_tool(t, domain):
         [_phrasing(p) for p in t.get("parallel") or []],
         t.get("missing") or [],
         [_phrasing(p) for p in t.get("followup") or []],
+        [(p, None) if isinstance(p, str) else (p["say"], p["reply"]) for p in t.get("near") or []],
         t.get("result"),
         t.get("reply"),
     )

@@ -1,11 +1,14 @@
 """Tasks on hand-written concepts (`concept_files.py`): single, several, repeated, asked back, followed up,
-and, as a request whose tool is not offered, declined.
+and declined: a request whose tool is not offered, or one that only sounds like the tool offered (`near`).
 """
 
 from . import forms, procedural
 from . import requests as Q
 from .concept_files import SLOT, load
 from .task import Task, Turn
+
+# Share of the documents on a concept with `near` requests that put these beside requests it does serve.
+NEAR_SHARE = 0.3
 
 
 def fill(c, say, fixed, R, given=None):
@@ -99,10 +102,41 @@ def asked_back(c, R):
     return [Turn(fill(c, m["say"], {}, R, got)[0], [], m["ask"]), Turn(fill(c, m["answer"], {}, R, got)[0], [(c.name, args)])]
 
 
+def decline(pool, R):
+    """Words that decline, some of them saying what one of the tools of `pool` does instead."""
+    return R.choice(Q.FRAMES["decline"]).format(v=R.choice(pool).description.rstrip(".").split(".")[0].lower()[:60])
+
+
+def strangers(c, k, R):
+    """Up to k concepts of other topics: none of them is likely to serve a request near to c."""
+    found = R.choices([x for x in load()[0] if x.domain != c.domain] or [c], k=k)
+    return list({x.name: x for x in found if x.name != c.name}.values())
+
+
+def near_task(c, R):
+    """Requests that only sound like c, declined, among requests that c serves; c is offered alone or among strangers."""
+    pool = [c] + strangers(c, R.choice([0, 0, 0, 1, 2, 3, 5, 7]), R)
+    turns = []
+    for say, reply in R.sample(c.near, min(len(c.near), R.choice([1, 1, 1, 2]))):
+        turns.append([Turn(fill(c, say, {}, R)[0], [], reply or decline(pool, R))])
+    for _ in range(R.choice([0, 0, 1, 1, 2])):
+        if c.missing and R.random() < 0.3:
+            turns.append(asked_back(c, R))
+        else:
+            text, args = single(c, R)
+            turns.append([Turn(text, [(c.name, args)])])
+    R.shuffle(turns)
+    R.shuffle(pool)
+    return Task([x.schema() for x in pool], [t for several in turns for t in several], "concepts")
+
+
 def task(R):
     """A Task on hand-written concepts, or None where the draw does not fit together."""
     concepts, by, lists = load()
-    domain = R.choice(concepts).domain
+    first = R.choice(concepts)
+    if first.near and R.random() < NEAR_SHARE:
+        return near_task(first, R)
+    domain = first.domain
     near, rest = by[domain], R.choices(concepts, k=6)
     pool = list(
         {
@@ -138,13 +172,7 @@ def task(R):
                 absent = R.choice(near if R.random() < 0.6 else concepts)
                 if any(x.name == absent.name for x in pool):
                     continue
-                turns.append(
-                    Turn(
-                        single(absent, R)[0],
-                        [],
-                        R.choice(Q.FRAMES["decline"]).format(v=R.choice(pool).description.rstrip(".").split(".")[0].lower()[:60]),
-                    )
-                )
+                turns.append(Turn(single(absent, R)[0], [], decline(pool, R)))
     tools = [c.schema() for c in pool]
     combos = lists[domain]["combined"]
     if combos and R.random() < 0.1:
@@ -163,8 +191,13 @@ def choose(R):
     """Which of many tools, or none: names and descriptions only, six to twelve requests. [(text, is_answer)].
     Dense practice of the choice itself: a few dozen tokens a decision."""
     concepts, by, lists = load()
-    near = by[R.choice(concepts).domain]
-    pool = list({c.name: c for c in R.sample(near, min(len(near), R.randint(1, 9))) + R.choices(concepts, k=R.choice([0, 1, 3, 6]))}.values())
+    first = R.choice(concepts)
+    topic = by[first.domain]
+    lookalikes = bool(first.near) and R.random() < NEAR_SHARE
+    if lookalikes:
+        pool = [first] + strangers(first, R.choice([0, 2, 4, 6, 8]), R)
+    else:
+        pool = list({c.name: c for c in R.sample(topic, min(len(topic), R.randint(1, 9))) + R.choices(concepts, k=R.choice([0, 1, 3, 6]))}.values())
     style = R.choice(["{n}: {d}", "- {n} - {d}", "{n}({p}) {d}", "[{n}] {d}"])
     lines = [style.format(n=c.name, d=c.description, p=", ".join(c.parameters["properties"])) for c in R.sample(pool, len(pool))]
     q, a, none = (
@@ -175,9 +208,13 @@ def choose(R):
     out = [("\n".join(lines) + "\n\n", 0)]
     for _ in range(R.randint(6, 12)):
         r = R.random()
-        c = R.choice(pool) if r < 0.72 else R.choice(near if r < 0.9 else concepts)
-        text, right = single(c, R)[0], c.name if any(x is c for x in pool) else none
-        if right == none and R.random() < 0.2 and lists[c.domain]["none"]:
-            text = R.choice(lists[c.domain]["none"])["say"]
+        if lookalikes:
+            c = first if r < 0.7 else R.choice(pool)
+            text, right = (fill(c, R.choice(c.near)[0], {}, R)[0], none) if r < 0.4 else (single(c, R)[0], c.name)
+        else:
+            c = R.choice(pool) if r < 0.72 else R.choice(topic if r < 0.9 else concepts)
+            text, right = single(c, R)[0], c.name if any(x is c for x in pool) else none
+            if right == none and R.random() < 0.2 and lists[c.domain]["none"]:
+                text = R.choice(lists[c.domain]["none"])["say"]
         out += [(f"{q}{text}\n{a}", 0), (right + "\n", 1)]
     return out

@@ -1,14 +1,21 @@
 """The corpus: deterministic, guarded, consistent, and without the target notation."""
 
+import dataclasses
 import random
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 
+from authoring import check
+from authoring import domain as authored
 from pretrain.contaminate import TARGET_CALL, TARGET_TOOLS
-from pretrain.corpus import augment, call_notations, concepts, guard, kinds, mix, procedural, rename, render
+from pretrain.corpus import augment, call_notations, concept_files, concepts, guard, kinds, mix, procedural, rename, render
 from pretrain.corpus.task import Task, Turn
 
+ROOT = Path(__file__).resolve().parents[2]
+AUTHORED, CONCEPTS = ROOT / "authoring" / "domains", ROOT / "pretrain" / "concepts"
 TOOL_SOURCES = ["procedural", "concepts"]
 
 
@@ -129,3 +136,81 @@ def test_concept_slots_have_values():
             used = {s for s, _ in concepts.SLOT.findall(say)}
             assert used <= set(c.draw), (c.name, say)
             assert not re.search(r"\{\w+\}", concepts.fill(c, say, fixed, random.Random(0))[0])
+
+
+def with_near():
+    return [c for c in concepts.load()[0] if c.near]
+
+
+def test_near_requests_are_declined_beside_their_tool_and_no_other_of_its_topic():
+    declined = called = 0
+    for c in with_near():
+        topic = {x.name for x in concepts.load()[1][c.domain]}
+        for seed in range(5):
+            t = concepts.near_task(c, random.Random(seed))
+            assert {x["name"] for x in t.tools} & topic == {c.name}
+            for turn in t.turns:
+                called += bool(turn.calls)
+                if any(like(say, turn.user) for say, _ in c.near):
+                    declined += 1
+                    assert not turn.calls and turn.reply, (c.name, turn.user)
+    assert declined and called
+
+
+def like(say, text):
+    """Whether text is the template `say` with its slots filled."""
+    parts = [re.escape(x) for x in re.split(r"\{\w+\}", say)]
+    return re.fullmatch("(.|\n)+".join(parts), text) is not None
+
+
+def load_without_near():
+    found = [dataclasses.replace(c, near=[]) for c in concept_files.load()[0]]
+    by = {}
+    for c in found:
+        by.setdefault(c.domain, []).append(c)
+    return found, by, concept_files.load()[2]
+
+
+@pytest.mark.parametrize("source", ["concepts", "choose"])
+def test_concepts_without_near_do_not_depend_on_its_share(monkeypatch, source):
+    def documents(share):
+        monkeypatch.setattr(concepts, "NEAR_SHARE", share)
+        R = random.Random(11)
+        return [mix.segments(source, R) for _ in range(150)]
+
+    assert documents(0.0) != documents(1.0)
+    without = load_without_near()
+    monkeypatch.setattr(concepts, "load", lambda: without)
+    assert documents(0.0) == documents(1.0)
+
+
+def test_choosing_answers_none_to_near_requests(monkeypatch):
+    monkeypatch.setattr(concepts, "NEAR_SHARE", 1.0)
+    says = [say for c in with_near() for say, _ in c.near if "{" not in say]
+    seen = 0
+    for seed in range(300):
+        out = concepts.choose(random.Random(seed))
+        for (request, _), (answer, _) in zip(out[1::2], out[2::2]):
+            if any(say in request for say in says):
+                seen += 1
+                assert answer.strip() in ("none", "no tool", "-", "nothing fits")
+    assert seen > 20
+
+
+def test_tools_with_near_are_complete():
+    """Three to five near requests, two or three that lack a value, five phrasings, values that fit the schema."""
+    names = {guard.norm(c.name) for path in AUTHORED.glob("*.yaml") for c in authored.load(path).tools}
+    for path in sorted(CONCEPTS.glob("*.yaml")):
+        for entry in yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader).get("tools") or []:
+            near = entry.pop("near", None)
+            if near is None:
+                continue
+            tool = authored._tool(entry)
+            where = f"{path.name}: {tool.name}"
+            assert not check.schema_problems(tool.parameters, where)
+            found = [x for x in check.tool_problems(tool) if " phrasings, 8 needed" not in x and "needs result and reply" not in x]
+            assert not found, where
+            assert 3 <= len(near) <= 5, where
+            assert len(tool.phrasings) >= 5, where
+            assert 2 <= len(tool.missing) <= 3 or not tool.parameters.get("required"), where
+            assert guard.norm(tool.name) not in names, where
