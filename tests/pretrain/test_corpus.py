@@ -212,5 +212,6 @@ def test_tools_with_near_are_complete():
             assert not found, where
             assert 3 <= len(near) <= 5, where
             assert len(tool.phrasings) >= 5, where
+            assert not any("{" in x.ask for x in tool.missing), where
             assert 2 <= len(tool.missing) <= 3 or not tool.parameters.get("required"), where
             assert guard.norm(tool.name) not in names, where
