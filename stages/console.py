@@ -26,14 +26,16 @@ def quiet_libraries() -> None:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    """One line; of several processes (stages/launch.py) only the first one speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, flush=True)
 
 
 def progress(total: int, what: str, unit: str = "row"):
     """A bar with time left on a terminal; about ten plain lines where the output goes to a file."""
     on_terminal = sys.stderr.isatty()
-    return tqdm(total=total, desc=what, unit=unit, mininterval=0.5 if on_terminal else 15, file=sys.stderr,
-                ncols=100, ascii=not on_terminal, leave=False)
+    return tqdm(total=total, desc=what, unit=unit, mininterval=0.5 if on_terminal else 15, file=sys.stderr, ncols=100,
+                ascii=not on_terminal, leave=False, disable=os.environ.get("RANK", "0") != "0")
 
 
 FULL, CLOSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}, {errno.EACCES, errno.EPERM, errno.EROFS}

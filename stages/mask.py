@@ -27,11 +27,9 @@ class MaskProof:
         if prompt is None:
             self._fail("a row of the batch is no row of the data: it was cut or changed on its way", ids)
         first = 0 if self.completion_only is False else prompt
-        for place, (token, label) in enumerate(zip(ids, labels)):
-            if place < first and label != IGNORED:
-                self._fail(f"prompt token {place} ({self.decode([token])!r}) is supervised", ids)
-            if place >= first and label != token:
-                self._fail(f"token {place} ({self.decode([token])!r}) of the target is not supervised as itself", ids)
+        learnt = max(first, 1)  # a row's first token follows nothing, and is no target
+        if labels[:first] != [IGNORED] * first or labels[learnt:] != ids[learnt:]:
+            self._explain(ids, labels, first)
         if ids[-1] not in self.ends:
             self._fail("the row does not end with the token at which the model stops", ids)
         self.checked += 1
@@ -39,6 +37,14 @@ class MaskProof:
         self.supervised += len(ids) - first
         if len(self.examples) < SHOWN:
             self.examples.append({"not_supervised": self.decode(ids[:first]), "supervised": self.decode(ids[first:])})
+
+    def _explain(self, ids: list[int], labels: list[int], first: int) -> None:
+        for place, (token, label) in enumerate(zip(ids, labels)):
+            if place < first and label != IGNORED:
+                self._fail(f"prompt token {place} ({self.decode([token])!r}) is supervised", ids)
+            if place >= max(first, 1) and label != token:
+                self._fail(f"token {place} ({self.decode([token])!r}) of the target is not supervised as itself", ids)
+        self._fail(f"{len(labels)} labels for {len(ids)} tokens", ids)
 
     def _fail(self, what: str, ids: list[int]) -> None:
         raise StageError(f"mask proof: {what}, in the row that ends {self.decode(ids[-24:])!r}; nothing was trained on it.")

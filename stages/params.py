@@ -104,6 +104,15 @@ class Lora(Strict):
     rslora: bool = False
 
 
+class Launcher(Strict):
+    """Several processes, one a GPU, through an engine that is there already (docs/scale.md)."""
+
+    engine: Literal["none", "torchrun", "accelerate"] = "none"
+    processes: Count = 1  # on each machine
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    arguments: list[str] = []  # the engine's own, as --nnodes=2
+
+
 class Train(Strict):
     backend: str = "hf"  # a module of stages/trainers
     lora: Lora = Lora()
@@ -116,10 +125,15 @@ class Train(Strict):
     accumulation: Count = 1
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit", "adafactor"] = "adamw_torch"
+    optimizer: Literal["auto", "adamw_torch", "adamw_torch_fused", "adamw_8bit", "adafactor"] = "auto"
     completion_only_loss: bool = True
-    gradient_checkpointing: bool = False
-    packing: bool = False
+    packing: bool | Literal["auto"] = "auto"
+    attention: Literal["auto", "flex", "varlen", "rows"] = "auto"  # of packed rows
+    compile: bool | Literal["auto", "static", "dynamic"] = "auto"
+    sparse_logits: bool = True
+    batch_tokens: Annotated[int, Field(ge=64)] | None = None  # tokens in one pass through the model; None = as many as memory allows
+    gradient_checkpointing: bool | Literal["auto"] = "auto"
+    launcher: Launcher = Launcher()
     # steps between checkpoints that an interrupted run goes on from; the loss is logged every 10, and a resumed log equals an unbroken one
     save_every: Annotated[int, Field(ge=10, multiple_of=10)] = 50
     eval_every: Count = 50  # steps between losses on the validation rows
@@ -267,6 +281,12 @@ class Params(Strict):
         if "tuned" in self.subjects and self.predict.backend != self.train.backend:
             raise ValueError(f"predict.backend is {self.predict.backend!r}: it must be {self.train.backend!r}, as train.backend, "
                              "since each reads only its own adapters")
+        if self.train.launcher.processes > 1 and self.train.launcher.engine == "none":
+            raise ValueError(f"train.launcher.processes is {self.train.launcher.processes}: set train.launcher.engine to torchrun or accelerate")
+        if self.train.launcher.engine != "none" and self.train.backend != "hf":
+            raise ValueError(f"train.launcher.engine is {self.train.launcher.engine!r}: only train.backend=hf runs in several processes")
+        if self.train.launcher.strategy == "fsdp" and self.model.quantize != "none":
+            raise ValueError("train.launcher.strategy is 'fsdp', which cannot split 4-bit weights: use ddp, or model.quantize=none")
         if self.predict.max_new_tokens >= self.model.max_tokens:
             raise ValueError(
                 f"predict.max_new_tokens is {self.predict.max_new_tokens}: it must be below model.max_tokens ({self.model.max_tokens})"

@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from stages import template, trainers
+from stages import launch, template, trainers
 from stages.console import main_guard, say
 from stages.errors import StageError
 from stages.files import read_jsonl, write_json, write_jsonl
@@ -28,7 +28,8 @@ def fingerprint(params: Params) -> str:
     digest = hashlib.sha256()
     relevant = params.model_dump(include={"seed", "model", "train"}) | {"valid": params.split.valid}
     digest.update(json.dumps(relevant, sort_keys=True).encode())
-    code = [Path(__file__), Path(trainers.__file__).parent / f"{params.train.backend}.py"]
+    folder = Path(trainers.__file__).parent
+    code = [Path(__file__), folder / f"{params.train.backend}.py", *sorted(folder.glob("_*.py"))]
     model = Path(params.model.track)
     for path in [*DATA, *code, *(sorted(p for p in model.rglob("*") if p.is_file()) if model.is_dir() else [model])]:
         digest.update(path.name.encode())
@@ -57,6 +58,8 @@ def main(seed: int | None = None) -> None:
     """Trains with `seed` of the parameters, or with a further seed."""
     end_with_parent()
     params = load()
+    if launch.relaunched(params.train.launcher, "stages.train", *([] if seed is None else [str(seed)])):
+        return
     if seed is not None:
         params = params.model_copy(update={"seed": seed})
     rows, valid = (list(read_jsonl(path)) for path in DATA)
@@ -65,6 +68,8 @@ def main(seed: int | None = None) -> None:
     losses = [row["loss"] for row in trained.log if "loss" in row]
     if not losses or losses[-1] != losses[-1]:
         raise StageError("training ended with a loss that is not a number: lower train.learning_rate.")
+    if launch.rank():
+        return
     where = {"adapter": "models/tuned"} if seed is None else places(seed)
     place(trained, **where)
     shutil.rmtree(scratch)

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset, Features, List, Value
-from peft import LoraConfig, prepare_model_for_kbit_training
+from peft import LoraConfig
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PrinterCallback, TrainerCallback, set_seed
-from transformers.trainer_pt_utils import LengthGroupedSampler
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
-from stages import hardware
+from stages import hardware, launch
 from stages.console import progress, say
 from stages.errors import StageError
 from stages.files import write_json
-from stages.mask import MaskProof
+from stages.mask import IGNORED, MaskProof
 from stages.params import Params
 from stages.template import Template, hub_sentence
 from stages.trainers import Trained
+from stages.trainers._fast import FastTrainer, Plan
 
 LOG_EVERY = 10  # steps; save_every is a multiple, so that a resumed log equals an unbroken one
 
@@ -30,6 +30,10 @@ def load_model(params: Params):
     device, dtype, why = hardware.choose(params.model.dtype)
     say(f"model: {params.model.name} on {device} in {dtype} ({why}), quantize {params.model.quantize}")
     torch_dtype = getattr(torch, dtype)
+    if params.train.launcher.strategy == "fsdp":
+        device = "cpu"  # the engine gives each GPU its part
+    elif device == "cuda":
+        device = torch.cuda.current_device()
     quantization = None
     if params.model.quantize == "nf4":
         quantization = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
@@ -42,49 +46,13 @@ def load_model(params: Params):
     return model
 
 
-def tokenised(rows: list[dict], tmpl: Template) -> Dataset:
-    """Rows {"prompt", "completion"} as token ids with a mask of the completion; int columns, no inferred schema."""
+def tokenised(rows: list[dict], tmpl: Template, completion_only: bool) -> tuple[Dataset, dict[tuple[int, ...], int]]:
+    """(input_ids and labels of rows {"prompt", "completion"}, {tokens of a row: length of its prompt}); no inferred schema."""
     prompts, completions = tmpl.batch_ids([r["prompt"] for r in rows]), tmpl.batch_ids([r["completion"] for r in rows])
-    features = Features({"input_ids": List(Value("int32")), "completion_mask": List(Value("int8"))})
-    return Dataset.from_dict({
-        "input_ids": [p + c for p, c in zip(prompts, completions)],
-        "completion_mask": [[0] * len(p) + [1] * len(c) for p, c in zip(prompts, completions)],
-    }, features=features)
-
-
-class EpochSampler(LengthGroupedSampler):
-    """Rows of about equal length together, in an order that seed and epoch alone decide.
-
-    Transformers draws the order from the global random state, which a run that goes on inside of a later epoch does not have.
-    """
-
-    def __init__(self, seed: int, **options):
-        super().__init__(**options)
-        self.seed, self.epoch = seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __iter__(self):
-        self.generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        return super().__iter__()
-
-
-class ProvingTrainer(SFTTrainer):
-    """Every batch, of training and of validation rows, is proved before the loss is computed on it."""
-
-    proof: MaskProof
-
-    def _get_train_sampler(self, train_dataset=None):
-        lengths = [len(ids) for ids in (train_dataset or self.train_dataset)["input_ids"]]
-        return EpochSampler(self.args.seed, batch_size=self.args.train_batch_size * self.args.gradient_accumulation_steps, lengths=lengths)
-
-    def compute_loss(self, model, inputs, *args, **kwargs):
-        for ids, labels, mask in zip(inputs["input_ids"], inputs["labels"], inputs["attention_mask"]):
-            real = mask.bool()
-            self.proof.check(ids[real].tolist(), labels[real].tolist())
-        self.proof.batches += 1
-        return super().compute_loss(model, inputs, *args, **kwargs)
+    ids, hidden = [p + c for p, c in zip(prompts, completions)], [len(p) if completion_only else 0 for p in prompts]
+    data = {"input_ids": ids, "labels": [[IGNORED] * start + row[start:] for row, start in zip(ids, hidden)]}
+    known = {tuple(row): len(prompt) for row, prompt in zip(ids, prompts)}
+    return Dataset.from_dict(data, features=Features({"input_ids": List(Value("int32")), "labels": List(Value("int32"))})), known
 
 
 class Counts(TrainerCallback):
@@ -92,10 +60,12 @@ class Counts(TrainerCallback):
 
     FILE = "counts.json"
 
-    def __init__(self, trainer: ProvingTrainer):
+    def __init__(self, trainer: FastTrainer):
         self.trainer = trainer
 
     def on_save(self, args, state, control, **kwargs):
+        if not state.is_world_process_zero:
+            return
         counted = {"mask": self.trainer.proof.report(), "tokens": self.trainer._total_train_tokens}
         write_json(Path(args.output_dir) / f"checkpoint-{state.global_step}" / self.FILE, counted)
 
@@ -123,19 +93,28 @@ class Bar(TrainerCallback):
         self.bar.close()
 
 
-def config(params: Params, scratch: Path, device: str, dtype: str) -> SFTConfig:
+def sharded(model) -> dict:
+    """FSDP2 through transformers: each layer a unit, gathered whole into checkpoints and the adapter."""
+    names = sorted({type(module).__name__ for module in model.modules()} & set(model._no_split_modules or ()))
+    return {"fsdp": True, "fsdp_config": {"version": 2, "transformer_layer_cls_to_wrap": names, "reshard_after_forward": True}}
+
+
+def config(params: Params, scratch: Path, device: str, dtype: str, plan: Plan, unseen: int, **engine) -> SFTConfig:
+    """The trainer's batch is a whole step, of training rows, and all of the validation rows; the plan says in how many passes."""
     train = params.train
     return SFTConfig(
         output_dir=str(scratch), seed=params.seed, data_seed=params.seed, use_cpu=device == "cpu",
         bf16=device == "cuda" and dtype == "bfloat16", fp16=device == "cuda" and dtype == "float16",
         learning_rate=train.learning_rate, lr_scheduler_type=train.schedule, warmup_steps=train.warmup, num_train_epochs=train.epochs,
-        max_steps=train.steps or -1, per_device_train_batch_size=train.batch_size, per_device_eval_batch_size=train.batch_size,
-        gradient_accumulation_steps=train.accumulation, weight_decay=train.weight_decay, max_grad_norm=train.max_grad_norm,
-        optim=train.optimizer, completion_only_loss=train.completion_only_loss, gradient_checkpointing=train.gradient_checkpointing,
-        max_length=params.model.max_tokens,
+        max_steps=train.steps or -1, per_device_train_batch_size=train.batch_size * train.accumulation, per_device_eval_batch_size=max(unseen, 1),
+        weight_decay=train.weight_decay, max_grad_norm=train.max_grad_norm,
+        optim="adamw_torch_fused" if train.optimizer == "auto" else train.optimizer, completion_only_loss=train.completion_only_loss,
+        gradient_checkpointing=plan.checkpointing is True, gradient_checkpointing_kwargs={"use_reentrant": False},
+        max_length=None, dataset_kwargs={"skip_prepare_dataset": True},
         logging_steps=LOG_EVERY, logging_first_step=True, save_steps=train.save_every, save_total_limit=2,
-        eval_strategy="steps" if params.split.valid else "no", eval_steps=train.eval_every,
+        eval_strategy="steps" if unseen else "no", eval_steps=train.eval_every,
         report_to="none", disable_tqdm=True, dataloader_num_workers=0, dataset_num_proc=None,
+        ddp_find_unused_parameters=False, **engine,
     )
 
 
@@ -163,27 +142,29 @@ def adapted_modules(model, lora) -> dict:
     return {"target_modules": names, "layers_to_transform": list(range(max(total - lora.layers, 0), total))}
 
 
-def adapted(model, params: Params):
-    """(model, PEFT configuration), made ready for adapters over 4-bit weights where asked."""
-    if params.model.quantize != "none":
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=params.train.gradient_checkpointing)
+def adapted(model, params: Params) -> LoraConfig:
+    """PEFT's configuration of the adapter."""
     lora = params.train.lora
-    return model, LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, **adapted_modules(model, lora),
-                             use_dora=lora.dora, use_rslora=lora.rslora, task_type="CAUSAL_LM")
+    return LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, **adapted_modules(model, lora),
+                      use_dora=lora.dora, use_rslora=lora.rslora, task_type="CAUSAL_LM")
 
 
-def build(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, scratch: Path) -> ProvingTrainer:
-    model, peft = adapted(load_model(params), params)
+def build(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, scratch: Path) -> FastTrainer:
+    model = load_model(params)
     device, dtype, _ = hardware.choose(params.model.dtype)
-    data, unseen = tokenised(rows, tmpl), tokenised(valid, tmpl) if valid else None
-    known = {tuple(row["input_ids"]): row["completion_mask"].count(0) for part in (data, unseen) if part for row in part}
-    proof = MaskProof(known, tmpl.ends, params.train.completion_only_loss, tmpl.tokenizer.decode)
-    trainer = ProvingTrainer(
-        model=model, args=config(params, scratch, device, dtype), train_dataset=data, eval_dataset=unseen,
-        processing_class=tmpl.tokenizer, peft_config=peft, callbacks=[Bar()])
-    trainer.proof = proof
-    if len(trainer.train_dataset) != len(rows):
-        raise StageError(f"the trainer kept {len(trainer.train_dataset)} of {len(rows)} training rows: it drops those without a completion.")
+    plan = Plan.of(params, model.config, device)
+    for line in plan.said:
+        say(f"train: {line}")
+    (data, known), (unseen, known_too) = (tokenised(part, tmpl, params.train.completion_only_loss) for part in (rows, valid))
+    proof = MaskProof(known | known_too, tmpl.ends, params.train.completion_only_loss, tmpl.tokenizer.decode)
+    if tmpl.tokenizer.pad_token_id is None:
+        tmpl.tokenizer.pad_token_id = tmpl.ends[0]
+    engine = sharded(model) if params.train.launcher.strategy == "fsdp" else {}
+    args = config(params, scratch, device, dtype, plan, len(valid), **engine)
+    trainer = FastTrainer(
+        model=model, args=args, train_dataset=data, eval_dataset=unseen if valid else None,
+        processing_class=tmpl.tokenizer, peft_config=adapted(model, params), callbacks=[Bar()], plan=plan, proof=proof,
+        longest=max(len(ids) for ids in proof.rows))
     trainer.pop_callback(PrinterCallback)
     if device == "cpu":  # TRL casts adapters over 4-bit weights to bfloat16, which this CPU multiplies slowly
         for parameter in trainer.model.parameters():
@@ -195,9 +176,8 @@ def build(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, s
 def train(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, scratch: Path) -> Trained:
     """Trains an adapter on rows {"prompt", "completion"}. Raises StageError when the mask proof fails."""
     hardware.set_threads()
+    launch.settle()
     set_seed(params.seed)
-    if params.train.packing:
-        say("train: rows of about equal length are padded together and not packed: the same rows are learnt, at the cost of some padding")
     trainer = build(rows, valid, params, tmpl, scratch)
     counts, resume = Counts(trainer), last_checkpoint(scratch)
     trainer.add_callback(counts)
@@ -210,7 +190,7 @@ def train(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, s
     timing = {"seconds": round(seconds, 1), "steps": trainer.state.global_step - done,
               "steps_per_second": round((trainer.state.global_step - done) / seconds, 3),
               "tokens_per_second": round((trainer.proof.tokens - before) / seconds, 1), "peak_memory_gib": peak_memory()}
-    return Trained(save(trainer.model, scratch / "adapter"), deterministic(trainer.state.log_history), trainer.proof.report(), timing)
+    return Trained(save(trainer, scratch / "adapter"), deterministic(trainer.state.log_history), trainer.proof.report(), timing)
 
 
 def peak_memory() -> float:
@@ -227,9 +207,12 @@ def deterministic(history: list[dict]) -> list[dict]:
     return [row for entry in history if (row := {key: entry[key] for key in keep if key in entry}) and ("loss" in row or "eval_loss" in row)]
 
 
-def save(model, folder: Path) -> Path:
+def save(trainer: FastTrainer, folder: Path) -> Path:
     """The adapter's two files, byte-stable: PEFT writes its target modules in the order of a set."""
-    model.save_pretrained(folder)
+    weights = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None  # every process has a part
+    if launch.rank():
+        return folder
+    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder, state_dict=weights)
     settings = json.loads((folder / "adapter_config.json").read_text())
     for key, value in settings.items():
         if isinstance(value, list):

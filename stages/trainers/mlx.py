@@ -57,9 +57,12 @@ class Log(TrainingCallback):
 def refuse(params: Params) -> None:
     """mlx-lm has no word for some parameters: better none than one that is read and ignored."""
     train = params.train
-    for key, ok in (("train.lora.rslora", not train.lora.rslora), ("train.optimizer", train.optimizer in ("adamw_torch", "adafactor")),
+    for key, ok in (("train.lora.rslora", not train.lora.rslora), ("train.optimizer", train.optimizer in ("auto", "adamw_torch", "adafactor")),
                     ("train.schedule", train.schedule in ("linear", "cosine", "constant")), ("model.quantize", params.model.quantize == "none"),
-                    ("train.lora.targets", train.lora.targets == "all-linear"), ("train.packing", not train.packing)):
+                    ("train.lora.targets", train.lora.targets == "all-linear"), ("train.max_grad_norm", train.max_grad_norm == 1.0),
+                    ("train.packing", train.packing is not True), ("train.attention", train.attention == "auto"),
+                    ("train.compile", train.compile == "auto"), ("train.sparse_logits", train.sparse_logits),
+                    ("train.batch_tokens", train.batch_tokens is None)):
         if not ok:
             raise StageError(f"{key} is set to what train.backend=mlx does not offer: take it back, or use train.backend=hf.")
 
@@ -140,7 +143,7 @@ def train(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, s
     optimiser = optimizer(params, steps)
     args = TrainingArgs(batch_size=settings.batch_size, iters=steps * settings.accumulation, val_batches=-1, steps_per_report=LOG_EVERY,
                         steps_per_eval=settings.eval_every, steps_per_save=10**9, max_seq_length=params.model.max_tokens,
-                        adapter_file=str(folder / "adapters.safetensors"), grad_checkpoint=settings.gradient_checkpointing,
+                        adapter_file=str(folder / "adapters.safetensors"), grad_checkpoint=settings.gradient_checkpointing is True,
                         grad_accumulation_steps=settings.accumulation)
     start = time.perf_counter()
     mlx_train(model, optimiser, data, unseen or None, args, supervised_loss, proved(proof, log), log)
