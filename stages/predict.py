@@ -9,9 +9,10 @@ An endpoint's has as well its prompt tokens and its answer as it gave it (genera
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from stages import formats, generators, template
+from stages import formats, generators, launch, template
 from stages.console import main_guard, progress, say
 from stages.errors import StageError
 from stages.files import read_json, read_jsonl, write_json, write_jsonl
@@ -47,7 +48,9 @@ def completions(subject: dict, rows: list[dict], prompts: Sequence[str], shots: 
                 name: str, suite: str) -> Iterator[generators.Completion]:
     """From the model in this process, or from the server that params.endpoints has under the subject's name."""
     if params.endpoints.get(name) is None:
-        return generators.get(params.predict.backend).generate(list(prompts), params, tmpl, subject["adapter"])
+        mine = launch.share([len(prompt) for prompt in prompts])
+        made = generators.get(params.predict.backend).generate([prompts[i] for i in mine], params, tmpl, subject["adapter"])
+        return (replace(one, index=mine[one.index]) for one in made)
     endpoint, shown = generators.get("endpoint"), [Example.from_json(shot) for shot in subject["shots"]]
     cases = [endpoint.Case(Example.from_json(row["example"]), prompt, subject["instructions"], shown[:count])
              for row, prompt, count in zip(rows, prompts, shots)]
@@ -70,6 +73,8 @@ def main() -> None:
     end_with_parent()
     name, suite = sys.argv[1:]
     params = load()
+    if not params.endpoints.get(name) and launch.relaunched(params.train.launcher, "stages.predict", name, suite):
+        return
     tmpl, subject = template.load(params.model), read_json(Path("models") / name / "subject.json")
     check_adapter(subject["adapter"], params.model.name)
     rows = list(read_jsonl(f"data/suites/{suite}.jsonl"))
@@ -80,6 +85,8 @@ def main() -> None:
             done[completion.index] = completion
             bar.update()
     seconds = time.perf_counter() - start
+    if (done := launch.gathered(done)) is None:  # the first process writes
+        return
     write_jsonl(f"data/predictions/{name}/{suite}.jsonl", (line(row, done[i]) for i, row in enumerate(rows)))
     if params.endpoints.get(name):
         generators.get("endpoint").forget(name, suite, params.endpoints[name])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from stages import hardware
+from stages import hardware, launch
 from stages.console import say
 from stages.errors import StageError
 from stages.generators import Completion
@@ -18,6 +18,7 @@ def load(params: Params, adapter: str | None):
     """The base model, with the adapter merged in where the weights are not quantised."""
     device, dtype, why = hardware.choose(params.model.dtype)
     say(f"model: {params.model.name}{f' + {adapter}' if adapter else ''} on {device} in {dtype} ({why})")
+    device = torch.cuda.current_device() if device == "cuda" else device
     quantization = None
     if params.model.quantize == "nf4":
         quantization = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
@@ -38,6 +39,7 @@ def load(params: Params, adapter: str | None):
 
 def generate(prompts: list[str], params: Params, tmpl: Template, adapter: str | None) -> Iterator[Completion]:
     hardware.set_threads()
+    launch.settle()
     model, ids = load(params, adapter), tmpl.batch_ids(prompts)
     pad = tmpl.tokenizer.pad_token_id if tmpl.tokenizer.pad_token_id is not None else tmpl.ends[0]
     for index, made, ended in greedy(model, ids, tmpl.ends, pad, params.predict.max_new_tokens, params.predict.batch_tokens):

@@ -21,6 +21,7 @@ from stages.params import Params
 from stages.trainers import _attention, _head, _packing
 
 MEMORY = 0.85  # share of the free memory that a pack may take
+COMPILER = "inductor"
 
 
 @dataclass
@@ -119,7 +120,7 @@ class FastTrainer(SFTTrainer):
         for layer in self.layers:
             layer._compiled_call_impl = None
             if on:
-                layer.compile(dynamic=self.plan.dynamic)
+                layer.compile(backend=COMPILER, dynamic=self.plan.dynamic)
 
     # --- rows ------------------------------------------------------------------------------------------------
 
