@@ -71,8 +71,8 @@ def trl(options) -> dict:
             output_dir=out, seed=params.seed, use_cpu=True, bf16=False, learning_rate=train.learning_rate, lr_scheduler_type=train.schedule,
             warmup_steps=train.warmup, max_steps=options.steps + 1, per_device_train_batch_size=train.batch_size, gradient_checkpointing=False,
             max_length=params.model.max_tokens, logging_steps=10, logging_first_step=True, save_strategy="no", report_to="none", disable_tqdm=True)
-        return measured(Ordered(model=hf.load_model(params), args=config, train_dataset=data, processing_class=tmpl.tokenizer,
-                                peft_config=hf.adapted(params)))
+        model = hf.load_model(params)
+        return measured(Ordered(model=model, args=config, train_dataset=data, processing_class=tmpl.tokenizer, peft_config=hf.adapted(model, params)))
 
 
 def ours(options, **changes) -> dict:

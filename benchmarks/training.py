@@ -58,7 +58,7 @@ def trl(options, **settings) -> dict:
         config = SFTConfig(
             output_dir=out, max_steps=options.warmup + options.steps, learning_rate=1e-4, lr_scheduler_type="cosine", max_length=1024, bf16=gpu,
             use_cpu=not gpu, logging_steps=1, save_strategy="no", report_to="none", disable_tqdm=True, seed=42, **settings)
-        trainer = SFTTrainer(model=model, args=config, train_dataset=data, processing_class=tmpl.tokenizer, peft_config=hf.adapted(params))
+        trainer = SFTTrainer(model=model, args=config, train_dataset=data, processing_class=tmpl.tokenizer, peft_config=hf.adapted(model, params))
         return measured(trainer, options, lambda trainer: trainer._total_train_tokens) | {"rows": config.per_device_train_batch_size}
 
 

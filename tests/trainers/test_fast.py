@@ -81,8 +81,8 @@ def plain(rows, model, tmpl, tmp_path_factory):
             lr_scheduler_type="linear", warmup_steps=params.train.warmup, max_steps=steps, per_device_train_batch_size=BATCH,
             gradient_accumulation_steps=ACCUMULATION, optim="adamw_torch", gradient_checkpointing=False, max_length=512, save_strategy="no",
             report_to="none", disable_tqdm=True)
-        trainer = Ordered(model=hf.load_model(params), args=config, train_dataset=data, processing_class=tmpl.tokenizer,
-                          peft_config=hf.adapted(params))
+        loaded = hf.load_model(params)
+        trainer = Ordered(model=loaded, args=config, train_dataset=data, processing_class=tmpl.tokenizer, peft_config=hf.adapted(loaded, params))
         for parameter in trainer.model.parameters():  # as hf.build: TRL trains in bfloat16 over 4-bit weights
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()

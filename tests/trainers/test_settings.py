@@ -12,7 +12,8 @@ def adapted(model, **changes) -> list[str]:
     from stages.trainers import hf
 
     params = tiny.params(**{"model.name": str(model), **changes})
-    base, config = hf.adapted(hf.load_model(params), params)
+    base = hf.load_model(params)
+    config = hf.adapted(base, params)
     return [name for name, weight in get_peft_model(base, config).named_parameters() if weight.requires_grad]
 
 
@@ -86,13 +87,10 @@ def test_mlx_adapts_the_last_layers(mlx, model, tmpl, tmp_path):
     assert '"num_layers": 1' in (made.adapter / "adapter_config.json").read_text()
 
 
-def test_packing_is_padded_with_a_word_or_refused(mlx, model, tmpl, tmp_path, capsys):
+def test_packing_is_refused(mlx, model, tmpl, tmp_path):
     from stages.errors import StageError
-    from stages.trainers import hf
 
     rows = [{"prompt": "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n", "completion": "good day<|im_end|>"}] * 4
     changes = {"model.name": str(model), "train.packing": True, "train.steps": 1}
-    made = hf.train(rows, [], tiny.params(**changes | {"split.valid": 0}), tmpl, tmp_path)
-    assert "not packed" in capsys.readouterr().out and made.mask["rows_checked"] == 4
     with pytest.raises(StageError, match="train.packing is set to what train.backend=mlx does not offer"):
         mlx.train(rows, [], tiny.params(**changes | {"train.backend": "mlx", "predict.backend": "mlx"}), tmpl, tmp_path)
