@@ -26,10 +26,11 @@ def table(rows: list, suites: dict[str, list[str]], requests: Requests) -> dict[
     """
     parts = {part: [row for row in rows if row.part == part] for part in ("train", "valid", "test")}
     chosen = {id for ids in suites.values() for id in ids}
-    by_id = {row.id: row for row in rows if row.id in chosen}  # test rows, and spare ones
+    by_id = {row.id: row for row in rows if row.id in chosen}
+    tested = parts["test"] + [row for row in by_id.values() if row.part != "test"]  # spare rows may fill a suite
     made = {}
     for part, other in PAIRS:
-        near = requests.beside(parts[part], parts[other])
+        near = requests.beside(tested if part == "test" else parts[part], parts[other])
         those = {part: parts[part]} | ({suite: [by_id[id] for id in ids] for suite, ids in suites.items()} if part == "test" else {})
         for name, some in those.items():
             counts = _sharing(some, parts[other], TABLE)

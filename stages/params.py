@@ -268,6 +268,8 @@ class Params(Strict):
             raise ValueError("suites has 'hand', but hand.path is not set: use -S hand=file -S hand.path=FILE")
         if self.split.missing is not None and self.split.irrelevance is not None and self.split.missing > self.split.irrelevance:
             raise ValueError(f"split.missing is {self.split.missing}: it is a part of split.irrelevance ({self.split.irrelevance}), so lower it")
+        if self.split.stratify and (self.split.irrelevance is not None or self.split.missing is not None):
+            raise ValueError(f"split.stratify is {self.split.stratify!r}, but split.irrelevance or split.missing sets other shares: leave one out")
         if self.split.test >= 1 and self.split.test % 1:
             raise ValueError(f"split.test is {self.split.test}: use a share below 1, or a whole number of rows")
         if self.split.spare and self.split.train is None:

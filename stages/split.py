@@ -144,9 +144,9 @@ def assign(rows: list[Row], params: Params, requests: Requests | None = None) ->
         if row.part == "test" and row.query in in_training:
             row.part, row.why = "", "query_in_training"
     if params.split.spare:
-        known = {row.group for row in rows if row.part in ("train", "valid")}
-        for row in rows:
-            row.spare = row.why.startswith("beyond_split.") and row.group not in known and row.query not in in_training
+        known, full = {key for key, row in zip(keys, rows) if row.part in ("train", "valid")}, {f"beyond_split.{part}" for part in PARTS}
+        for key, row in zip(keys, rows):
+            row.spare = row.why in full and key not in known and row.query not in in_training
     return held
 
 

@@ -32,7 +32,7 @@ SUITES = {
     "held_out_dialogue": ("a call in the middle of a dialogue, of tools that no training row holds",
                           lambda x: _in_dialogue(x) and x["tools"] == "held_out"),
     "seen_dialogue": ("a call in the middle of a dialogue, of tools seen in training", lambda x: _in_dialogue(x) and x["tools"] == "seen"),
-    "test": ("every test row: calls and replies, single requests and dialogues", lambda x: True),
+    "calls": ("one request with a call, of any tools", _calls),
     "single": ("one request, one call", lambda x: x["turns"] == "single" and x["kind"] == "single"),
     "simple": ("one request, one call of at most 2 plain arguments", lambda x: _calls(x) and x["complexity"] == "simple"),
     "moderate": ("one request, 3 or 4 arguments or two calls", lambda x: _calls(x) and x["complexity"] == "moderate"),

@@ -122,6 +122,7 @@ CONFLICTS = [
     ({"suite_sizes": {"held_out": 5}}, "suite_sizes has no 'default'"),
     ({"suite_sizes": {"default": 5, "telepathy": 5}}, "suite_sizes has 'telepathy'"),
     ({"split.test": 20.5}, "split.test is 20.5: use a share below 1, or a whole number of rows"),
+    ({"split.stratify": "kind", "split.irrelevance": 0.2}, "split.stratify is 'kind', but split.irrelevance"),
     ({"split.spare": True}, "split.spare is true, but split.train is null"),
     ({"dataset.shuffle": 42}, "dataset.shuffle is 42, but dataset.limit is null"),
     ({"split.by": "random", "split.test": 0}, "split.test is 0 with split.by=random"),

@@ -94,7 +94,7 @@ def test_at_smoke_scale_only_the_size_changes(recipe):
     assert smoke.model.name == "models/embedded" and smoke.train.steps == 4 and smoke.suite_sizes["default"] == 4
     size = {"scale": ..., "model": {"name", "revision", "track", "dtype", "quantize"}, "dataset": {"path", "track", "limit", "shuffle", "min_kept"},
             "split": {"train", "valid", "test", "train_tokens"}, "suites": ..., "suite_sizes": ..., "train": {"steps", "save_every", "eval_every"},
-            "predict": {"max_new_tokens"}, "format": {"max_rejected"}}
+            "predict": {"max_new_tokens"}, "format": {"max_rejected"}, "budget": {"text"}}
     one, other = (params.model_dump(exclude=size) for params in (full, smoke))
     assert one == other
     assert set(size) <= set(Params.model_fields)
@@ -193,9 +193,9 @@ def test_a_recipe_runs_at_smoke_scale(tmp_path):
 
     (tmp_path / "clone").mkdir()
     made = smoke.run("qwen3-4b-base-qlora", tmp_path / "clone", "subjects=[base,tuned]", "train.steps=1")
-    assert made["exit"] == 0 and set(made["summary"]["exact_match"]) == {"test"}
+    assert made["exit"] == 0 and set(made["summary"]["exact_match"]) == {"calls"}
     assert yaml.safe_load((tmp_path / "clone/params.yaml").read_text())["recipe"] == "qwen3-4b-base-qlora"
-    assert "</answer>" in (tmp_path / "clone/data/suites/test.jsonl").read_text()
+    assert "</answer>" in (tmp_path / "clone/data/suites/calls.jsonl").read_text()
     assert json.loads((tmp_path / "clone/models/tuned/adapter_config.json").read_text())["r"] == 32
     assert "| qwen3-4b-base-qlora | 0 |" in smoke.table({"qwen3-4b-base-qlora": made})
 

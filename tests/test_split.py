@@ -161,6 +161,7 @@ def test_suites_keep_their_cases_when_rows_are_added():
 
 
 LABELS = {
+    "calls": {"kind": "parallel", "turns": "single"},
     "held_out": {"kind": "single", "turns": "single", "tools": "held_out"}, "seen_tools": {"kind": "parallel", "turns": "single", "tools": "seen"},
     "single": {"kind": "single", "turns": "single"}, "simple": {"kind": "single", "turns": "single", "complexity": "simple"},
     "moderate": {"kind": "multiple", "turns": "single", "complexity": "moderate"},
@@ -176,12 +177,7 @@ LABELS = {
 }
 
 
-def test_the_suite_of_all_test_rows_leaves_out_what_has_a_suite_of_its_own():
-    rows = [(name, {"tools": "seen", **labels}) for name, labels in LABELS.items()]
-    assert sorted(pick("test", rows, 100, seed=0)) == sorted(name for name in LABELS if name != "hand" and not name.startswith("bfcl_"))
-
-
-@pytest.mark.parametrize("suite", [name for name in SUITES if name != "test"])
+@pytest.mark.parametrize("suite", SUITES)
 def test_every_suite_holds_its_rows_and_no_others(suite):
     everything = [(name, {"tools": "seen", **labels}) for name, labels in LABELS.items()]
     assert suite in pick(suite, everything, 100, seed=0)
@@ -191,7 +187,7 @@ def test_every_suite_holds_its_rows_and_no_others(suite):
     assert apart == ([suite] if suite.startswith(("bfcl_", "hand")) else []), "a benchmark's rows and hand prompts are in their own suites alone"
 
 
-@pytest.mark.parametrize("suite", set(SUITES) - {"hand", "test"})
+@pytest.mark.parametrize("suite", set(SUITES) - {"hand"})
 def test_no_suite_mixes_cases_with_and_without_a_call(suite):
     """A reply is right in any words, so such cases would hide what became of the calls: once, 8 of 20 in multi_turn were."""
     every = [(f"{kind} {turns}", {"kind": kind, "turns": turns, "complexity": complexity, "tools": tools, "area": "money", **category})

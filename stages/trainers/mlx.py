@@ -59,7 +59,7 @@ def refuse(params: Params) -> None:
     train = params.train
     for key, ok in (("train.lora.rslora", not train.lora.rslora), ("train.optimizer", train.optimizer in ("auto", "adamw_torch", "adafactor")),
                     ("train.schedule", train.schedule in ("linear", "cosine", "constant")), ("model.quantize", params.model.quantize == "none"),
-                    ("train.lora.targets", train.lora.targets == "all-linear"), ("train.max_grad_norm", train.max_grad_norm == 1.0),
+                    ("train.lora.targets", train.lora.targets == "all-linear"),
                     ("train.packing", train.packing is not True), ("train.attention", train.attention == "auto"),
                     ("train.compile", train.compile == "auto"), ("train.sparse_logits", train.sparse_logits),
                     ("train.batch_tokens", train.batch_tokens is None)):
@@ -84,15 +84,15 @@ def schedule(params: Params, steps: int):
 def optimizer(params: Params, steps: int):
     """As torch's: AdamW with bias correction, and gradients clipped to train.max_grad_norm; mlx-lm's trainer does neither."""
     train, rate = params.train, schedule(params, steps)
-    kind = {"adamw_torch": optim.AdamW, "adafactor": optim.Adafactor}[train.optimizer]
+    kind = optim.Adafactor if train.optimizer == "adafactor" else optim.AdamW
 
     class Clipped(kind):
         def apply_gradients(self, gradients, parameters):
             return super().apply_gradients(optim.clip_grad_norm(gradients, train.max_grad_norm)[0], parameters)
 
-    if train.optimizer == "adamw_torch":
-        return Clipped(rate, weight_decay=train.weight_decay, bias_correction=True)
-    return Clipped(rate, weight_decay=train.weight_decay, relative_step=False)
+    if train.optimizer == "adafactor":
+        return Clipped(rate, weight_decay=train.weight_decay, relative_step=False)
+    return Clipped(rate, weight_decay=train.weight_decay, bias_correction=True)
 
 
 def tokenised(rows: list[dict], tmpl: Template, completion_only: bool) -> list[tuple[list[int], int]]:
