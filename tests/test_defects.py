@@ -30,7 +30,7 @@ DEFECTS = {  # name -> (where it hurt, the gate that catches it)
     "no_end_token_learned": ("TRL 1623: generation never stops", "format: no_end_token, and mask proof"),
     "none_in_schemas": ("datasets 7617: Arrow fills absent keys", "curate: bad_tool_schema"),
     "none_in_arguments": ("the same, in calls", "curate: arguments_against_schema"),
-    "arguments_as_string": ("transformers 45419: the template wants an object", "format: calls_not_read_back, gold_malformed"),
+    "arguments_as_string": ("transformers 45419: the template wants an object", "curate: an object from here on, or arguments_not_json"),
     "tools_not_in_prompt": ("slime 1008, oumi 2599", "format: the dialect does not fit"),
     "another_template_at_predict": ("LLaMA-Factory 6889", "predict answers the text that format proved"),
     "adapter_of_another_model": ("scores of a mixture that nobody trained", "predict: StageError"),
@@ -143,12 +143,18 @@ def test_none_in_arguments():
 
 
 def test_arguments_as_string(tmpl):
-    """A data set's text becomes an object; a template that writes text again is caught."""
-    (example,) = local.convert({"query": "x", "tools": [tool(a={"type": "string"})], "answers": [{"name": "f", "arguments": '{"a": "x"}'}]}, None)
-    assert example.calls == [Call("f", {"a": "x"})]
-    text = "{'name': c.function.name, 'arguments': (c.function.arguments | tojson)} | tojson"
-    rows, rejected = gate([called()], tiny.changed(tmpl, tiny.TURNS.replace("c.function | tojson", text)))
-    assert not rows and rejected["c"].startswith(("calls_not_read_back", "gold_malformed"))
+    """In the answer and in earlier turns: the template gets objects, so that text and objects give one prompt and one completion."""
+
+    def row(write) -> dict:
+        turns = [{"role": "assistant", "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": write({"a": city})}}]}
+                 for city in ("Hull", "Porto")]
+        return {"messages": [*ASK, turns[0], {"role": "tool", "content": "9"}, turns[1]], "tools": [tool(a={"type": "string"})]}
+
+    as_text, as_objects = (gate(local.convert(row(write), None), tmpl)[0] for write in (json.dumps, dict))
+    assert [(one["prompt"], one["completion"]) for one in as_text] == [(one["prompt"], one["completion"]) for one in as_objects]
+    assert '{"name": "f", "arguments": {"a": "Hull"}}' in as_text[1]["prompt"] and '"arguments": {"a": "Porto"}' in as_text[1]["completion"]
+    with pytest.raises(RowError, match="arguments_not_json"):
+        local.convert(row(lambda arguments: "a=Hull"), None)
 
 
 def test_duplicate_keys():
@@ -240,6 +246,6 @@ def test_adapter_of_another_model(folder, model, monkeypatch):
 def test_cannot_decline():
     """Exact match rises where a call is right, and the table says in words what was lost where none is."""
     suites = {"held_out": {"base": cases(10), "tuned": cases(80)}, "no_tool": {"base": cases(90), "tuned": cases(40)}}
-    _, _, called_better, _, declined = ["", *summary.table(suites, seed=0)]
+    _, called_better, _, declined, _ = summary.table(suites, seed=0)
     assert called_better.endswith(": improved") and "no_tool" in declined and declined.endswith("p < 0.001: worse")
     assert json.dumps(summary.headline(suites, 0)["exact_match"]["no_tool"]).count("-0.5") == 1
