@@ -17,7 +17,7 @@ BACKENDS = ("hf", "mlx")
 
 
 def params(backend: str, **changes):
-    return tiny.params(**{"model.name": str(EMBEDDED), "train.backend": backend, "predict.backend": backend, "predict.max_new_tokens": 12,
+    return tiny.params(**{"model.name": str(EMBEDDED), "train.backend": backend, "predict.backend": backend, "predict.max_new_tokens": 10,
                           "train.lora.dropout": 0.0, **changes})
 
 
@@ -50,24 +50,23 @@ def margin(tmpl, prompt: str, one: str, other: str) -> float:
 
 def test_both_give_the_same_greedy_tokens(tmpl, rows):
     """50 prompts through the generators themselves, batching and end tokens included; only a tie within rounding may differ."""
-    asked = [{"role": "user", "content": f"weather in {city} on day {day}"} for day in range(1, 9) for city in tiny.CITIES[:5]]
-    prompts = [row["prompt"] for row in rows[:10]] + [tmpl.text([turn], None) for turn in asked]
+    prompts = [row["prompt"] for row in rows[:10]] + [tmpl.text(row["example"]["messages"], None) for row in rows[10:50]]
     answers = {}
     for backend in BACKENDS:
         made = sorted(generators.get(backend).generate(prompts, params(backend), tmpl, None), key=lambda one: one.index)
         assert [one.index for one in made] == list(range(50))
         answers[backend] = [(one.text, one.tokens, one.finish) for one in made]
-    assert len({text for text, _, _ in answers["hf"]}) > 25, "the answers differ from prompt to prompt"
+    assert len({text for text, _, _ in answers["hf"]}) > 10, "the answers differ from prompt to prompt"
     for prompt, one, other in zip(prompts, answers["hf"], answers["mlx"]):
         assert one == other or margin(tmpl, prompt, one[0], other[0]) < 1e-3, (prompt[-80:], one, other)
 
 
 def test_both_learn(tmpl, rows, tmp_path):
-    """On validation rows, which are one batch for both: after 12 steps the loss is below the base's, and each adapter is its own backend's."""
+    """On validation rows, which are one batch for both: after 6 steps the loss is below the base's, and each adapter is its own backend's."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    train, valid = rows[:48], rows[48:52]
+    train, valid = rows[:12], rows[48:50]
     model, losses, tokens = AutoModelForCausalLM.from_pretrained(EMBEDDED, dtype=torch.float32), 0.0, 0
     for row in valid:
         ids, size = torch.tensor([tmpl.ids(row["prompt"] + row["completion"])]), row["completion_tokens"]
@@ -76,14 +75,14 @@ def test_both_learn(tmpl, rows, tmp_path):
         losses, tokens = losses - log.gather(1, ids[0, -size:, None]).sum().item(), tokens + size
     base, after = losses / tokens, {}
     for backend in BACKENDS:
-        asked = params(backend, **{"train.steps": 12, "train.batch_size": 4, "train.eval_every": 12, "train.learning_rate": 0.002})
+        asked = params(backend, **{"train.steps": 6, "train.batch_size": 2, "train.eval_every": 6, "train.learning_rate": 0.002})
         made = trainers.get(backend).train(train, valid, asked, tmpl, tmp_path / backend)
         unseen = [row["eval_loss"] for row in made.log if "eval_loss" in row]
         after[backend] = unseen[-1]
-        assert made.mask["rows_checked"] >= 48 and made.timing["tokens_per_second"] > 0
+        assert made.mask["rows_checked"] >= 12 and made.timing["tokens_per_second"] > 0
         if backend == "mlx":
             assert unseen[0] == pytest.approx(base, abs=2e-3), "before the first step it is the base's, as transformers reckons it"
         check_adapter(str(made.adapter), str(EMBEDDED))
         answer = next(iter(generators.get(backend).generate([valid[0]["prompt"]], asked, tmpl, str(made.adapter))))
-        assert answer.text and answer.tokens <= 12
-    assert after["hf"] < 0.8 * base and after["mlx"] < 0.8 * base, (base, after)
+        assert answer.text and answer.tokens <= 10
+    assert after["hf"] < 0.9 * base and after["mlx"] < 0.9 * base, (base, after)
