@@ -136,10 +136,12 @@ def arguments(description: str, **more) -> argparse.ArgumentParser:
     return parser
 
 
-def contend(module: str, options: argparse.Namespace, contenders: dict, before: dict[str, list[str]] | None = None) -> dict[str, dict]:
+def contend(module: str, options: argparse.Namespace, contenders: dict, before: dict[str, list[str]] | None = None,
+            model: bool = True) -> dict[str, dict]:
     """{contender: its figures}, each from a process of its own; {"fault": last line} where that failed.
 
-    before: {contender: command that its process is started under, as torchrun}. A contender is a function of the options.
+    before: {contender: command that its process is started under, as torchrun}. model: whether they need the random one. A contender is
+    a function of the options.
     """
     if options.one:
         figures = contenders[options.one](options)
@@ -149,7 +151,8 @@ def contend(module: str, options: argparse.Namespace, contenders: dict, before: 
     found = {}
     with tempfile.TemporaryDirectory() as made:
         options.folder = options.folder or Path(made) / "model"
-        write_model(options.folder, options.scale)
+        if model:
+            write_model(options.folder, options.scale)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         for name in options.only or contenders:

@@ -94,7 +94,7 @@ CONTENDERS = {
 
 def main() -> None:
     options = _common.arguments(__doc__.splitlines()[0], steps=20).parse_args()
-    found = _common.contend("benchmarks.cpu", options, CONTENDERS)
+    found = _common.contend("benchmarks.cpu", options, CONTENDERS, model=options.scale == "tiny")
     ratios = _common.ratio(found, "TRL", "ours", "processor_seconds_per_step") | _common.ratio(found, "TRL", "ours", "seconds_per_step")
     _common.record(options, "cpu", "Embedded default, one core", found, ratios)
 

@@ -264,4 +264,5 @@ def whole(loader):
     loader.device = None
     if isinstance(loader.batch_sampler, BatchSamplerShard):  # as transformers does for samplers that share themselves
         loader.batch_sampler.num_processes, loader.batch_sampler.process_index = 1, 0
+        loader.batch_sampler.even_batches = False  # an epoch's last step has the rows that are left, and none twice
     return loader
