@@ -62,9 +62,10 @@ def test_a_row_without_the_end_token_is_caught():
 def test_with_loss_on_all_tokens_every_token_must_be_supervised():
     checked = proof(completion_only=False)
     checked.check(IDS, list(IDS))
+    checked.check(IDS, [IGNORED, *IDS[1:]])  # the first token follows nothing: a pack's row does not have it as a target
     assert checked.report()["supervised_share"] == 1 and checked.report()["completion_only_loss"] is False
     assert checked.report()["examples"][0]["not_supervised"] == ""
-    with pytest.raises(StageError, match="token 0 .* is not supervised"):
+    with pytest.raises(StageError, match="token 1 .* is not supervised"):
         checked.check(IDS, labels())
 
 

@@ -71,6 +71,10 @@ OUT_OF_RANGE = [
     ("train.save_every", 0, "10"),
     ("train.save_every", 25, "multiple of 10"),
     ("train.eval_every", 0, "greater than or equal to 1"),
+    ("train.attention", "flash", "'auto', 'flex', 'varlen' or 'rows'"),
+    ("train.batch_tokens", 63, "greater than or equal to 64"),
+    ("train.launcher.engine", "mpirun", "'none', 'torchrun' or 'accelerate'"),
+    ("train.launcher.processes", 0, "greater than or equal to 1"),
     ("predict.max_new_tokens", 0, "greater than or equal to 1"),
     ("predict.batch_tokens", 255, "greater than or equal to 256"),
 ]
@@ -118,7 +122,11 @@ def test_suites_and_subjects_are_known_and_named_once(key):
     assert "at least once" in refusal(raw_params(**{key: []}))
 
 
+ENGINE = {"engine": "torchrun", "processes": 2, "strategy": "ddp", "arguments": []}
 CONFLICTS = [
+    ({"train.launcher": ENGINE | {"engine": "none"}}, "train.launcher.processes is 2"),
+    ({"train.launcher": ENGINE, "train.backend": "mlx", "predict.backend": "mlx"}, "train.launcher.engine is 'torchrun'"),
+    ({"train.launcher": ENGINE | {"strategy": "fsdp"}, "model.quantize": "nf4"}, "cannot split 4-bit weights"),
     ({"suite_sizes": {"held_out": 5}}, "suite_sizes has no 'default'"),
     ({"suite_sizes": {"default": 5, "telepathy": 5}}, "suite_sizes has 'telepathy'"),
     ({"split.test": 20.5}, "split.test is 20.5: use a share below 1, or a whole number of rows"),
