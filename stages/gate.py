@@ -22,6 +22,7 @@ from stages.scoring.validity import RUNGS
 from stages.suites import verdict
 
 READABLE = list(RUNGS).index("shape") + 1  # the rung of the validity ladder that "valid" means
+TUNED = "tuned"
 PROCEED, ITERATE, STOP, MEASURE = "proceed", "iterate", "stop", "measure more"
 
 
@@ -118,6 +119,12 @@ def decision(verdicts: dict[str, str], last: str) -> tuple[str, str]:
     }[verdicts[last]]
 
 
+def budgeted(found: dict) -> list[Check]:
+    """The checks of metrics/budget.json: what tuning may cost is a part of the gate."""
+    derived = ("verdict", "needed")
+    return [Check(name, **{key: value for key, value in one.items() if key not in derived}) for name, one in found["checks"].items()]
+
+
 def report(by_subject: dict[str, list[Check]]) -> dict:
     """What metrics/gate.json holds, from each subject's list of checks; the last subject is the one that decides."""
     verdicts = {name: together(found) for name, found in by_subject.items()}
@@ -160,7 +167,10 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(EXIT_CODES[found["verdict"]])
     params = load()
     rows = judged(summary.read_cases(params.subjects, params.suites), params)
-    found = report({name: checks(rows, name, params) for name in local_subjects(params)})
+    made = {name: checks(rows, name, params) for name in local_subjects(params)}
+    if TUNED in made:
+        made[TUNED] += budgeted(read_json("metrics/budget.json"))
+    found = report(made)
     write_json(args.file, found)
     say("\n".join(table(found)))
 

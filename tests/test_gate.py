@@ -171,6 +171,7 @@ def test_the_stage_writes_and_never_fails(tmp_path, monkeypatch, capsys):
     tiny.write_params(tmp_path, suites=["held_out"])
     for name in ("base", "tuned"):
         tiny.write_lines(tmp_path / f"data/cases/{name}/held_out.jsonl", [case(i, right=False) for i in range(40)])
+    write_json("metrics/budget.json", {"checks": {}})
     gate.main(["--write"])
     found = read_json("metrics/gate.json")
     assert found["verdict"] == FAIL and found["decision"] == gate.ITERATE and list(found["subjects"]) == ["base", "tuned"]
@@ -187,3 +188,12 @@ def test_faults_are_one_sentence_and_exit_1(tmp_path, monkeypatch):
         gate.main(["--wriet"])
     with pytest.raises(StageError, match="all subjects are endpoints"):
         gate.local_subjects(tiny.params(subjects=["base"], endpoints={"base": {"url": "http://127.0.0.1:1/v1", "model": "m"}}))
+
+
+def test_what_tuning_may_cost_is_a_part_of_the_gate():
+    """A loss beyond the budget fails a gate that passes without it."""
+    lost = Check("no_tool", "no_tool: cost", 0.3, 0.2, 0.4, 0.05, 100, True, "declining")
+    again = gate.budgeted({"checks": {"no_tool": lost.to_json()}})
+    assert again == [lost]
+    good = Check("valid", "valid calls", 0.99, 0.95, 1.0, 0.9, 200)
+    assert gate.report({"tuned": [good]})["verdict"] == "pass" and gate.report({"tuned": [good, *again]})["verdict"] == "fail"
