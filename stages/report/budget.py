@@ -20,7 +20,7 @@ def budget(found: dict) -> Section:
                      f"[{100 * check['low']:+.1f}, {100 * check['high']:+.1f}]", f"{100 * check['limit']:g} %", count(check["n"]),
                      cell(said(check["verdict"]), more)])
     head = ["what", "cost", "95 % interval", "at most", "n", "verdict"]
-    made = table("Regression budget", head, rows, "suites", note) if rows else tag("p", "The parameters ask for no check.", class_="note")
+    made = table("Regression budget", head, rows, "suites costs", note) if rows else tag("p", "The parameters ask for no check.", class_="note")
     return section("budget", "Regression budget", lead, made)
 
 
