@@ -29,6 +29,7 @@ RESULTS, WORK = ROOT / "experiments/results/budget", ROOT / "models/.scratch/bud
 DEVELOPMENT, SEED = 40, 7  # tools held out for the search, and what draws them
 SUITES = {"held_out": 200, "no_tool": 100, "missing_value": 100}
 SPLIT, RATE = "split.irrelevance", "train.learning_rate"
+PLAIN = {SPLIT: "null", "split.missing": "null", RATE: 0.002}  # rows as they come, whatever the default recipe has
 RUNS = {
     "base": {},
     "as-is": {}, "irr20": {SPLIT: 0.2}, "irr35": {SPLIT: 0.35},
@@ -50,7 +51,7 @@ def development(source: Path, folder: Path) -> list[str]:
 
 def parameters(run: str, overrides: list[str]) -> dict:
     """params.yaml of a run: the default recipe on the development data. Values of `overrides` (key=value) go to every run."""
-    given = [f"{key}={value}" for key, value in RUNS[run].items()]
+    given = [f"{key}={value}" for key, value in (PLAIN | RUNS[run]).items()]
     raw = yaml.safe_load(composed([*given, *overrides], ROOT / "conf"))
     raw["dataset"] |= {"path": "data/development", "track": "data/development"}
     raw["split"]["held_out"] = "data/development/held_out.json"

@@ -17,14 +17,14 @@ RUNS = [
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def shape(tmp_path_factory):
     """The tiny scale's model, written by the first benchmark and found by the others."""
     return tmp_path_factory.mktemp("benchmark") / "model"
 
 
 @pytest.mark.parametrize("name,options,ratio", RUNS, ids=[name for name, _, _ in RUNS])
-def test_a_benchmark_runs_peer_and_ours_and_records_their_ratio(tmp_path, model, name, options, ratio):
-    words = ["--scale=tiny", "--folder", str(model), "--results", str(tmp_path), *options]
+def test_a_benchmark_runs_peer_and_ours_and_records_their_ratio(tmp_path, shape, name, options, ratio):
+    words = ["--scale=tiny", "--folder", str(shape), "--results", str(tmp_path), *options]
     done = tiny.run(tiny.ROOT, sys.executable, "-m", f"benchmarks.{name}", *words)
     made = json.loads((tmp_path / f"{name}-tiny.json").read_text())
     assert not [figures["fault"] for figures in made["figures"].values() if "fault" in figures]

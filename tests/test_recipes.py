@@ -151,8 +151,10 @@ def test_stratified_rows_of_hermes(tmp_path, model):
                      "split.train_tokens=null", "suites=[simple,moderate,complex]")
     for stage in ("curate", "format", "split"):
         tiny.stage(clone, stage)
-    parts = {part: [json.loads(line)["example"]["labels"]["complexity"] for line in (clone / f"data/split/{part}.jsonl").open()]
-             for part in ("train", "valid", "test")}
+    labels = {part: [json.loads(line)["example"]["labels"] for line in (clone / f"data/split/{part}.jsonl").open()]
+              for part in ("train", "valid", "test")}
+    # JSON-mode rows have their own suite and are parted beside the others
+    parts = {part: [one["complexity"] for one in rows if one["kind"] != "structured"] for part, rows in labels.items()}
     assert {part: len(rows) for part, rows in parts.items()} == {"train": 100, "valid": 20, "test": 40}
     for kind in ("simple", "moderate", "complex"):
         shares = [rows.count(kind) / len(rows) for rows in parts.values()]

@@ -188,7 +188,7 @@ def raw_params(**changes) -> dict:
         "budget": raw["budget"] | {"text": "tiny/text"},
     }
     # 32 steps of 8 an epoch: the checkpoints at 10, 20 and 30 lie inside of epochs, as most do
-    raw["train"] |= {"lora": {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": "all-linear", "dora": False, "rslora": False},
+    raw["train"] |= {"lora": raw["train"]["lora"] | {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": "all-linear", "dora": False, "rslora": False},
                      "learning_rate": 0.003, "steps": 32, "batch_size": 5, "save_every": 10, "eval_every": 15}
     for key, value in changes.items():
         *parents, last = key.split(".")

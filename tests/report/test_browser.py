@@ -39,7 +39,7 @@ def test_opens_with_no_problem_and_asks_for_nothing(opened):
     assert opened.problems == []
     assert all(url.startswith(("file:", "data:")) for url in opened.requests)
     assert sum(url.startswith("file:") for url in opened.requests) == 1
-    assert opened.run("document.querySelectorAll('main > section').length") == 12
+    assert opened.run("document.querySelectorAll('main > section').length") == 13
     assert opened.run("[...document.images].every(i => i.alt)")
     assert opened.run("[...document.querySelectorAll('select, input')].every(one => one.labels.length)")
     assert opened.run("document.querySelectorAll('#list [role=option]').length") == 50
