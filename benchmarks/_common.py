@@ -85,16 +85,17 @@ def parameters(model: Path, **changes) -> Params:
 
 
 class Watch(TrainerCallback):
-    """Seconds of each step, with the GPU's work done."""
+    """Seconds of each step, from the end of the one before, with the GPU's work done."""
 
     def __init__(self):
         self.seconds: list[float] = []
 
-    def on_step_begin(self, args, state, control, **kwargs):
-        self.start = now()
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.last = now()
 
     def on_step_end(self, args, state, control, **kwargs):
-        self.seconds.append(now() - self.start)
+        self.seconds.append(now() - self.last)
+        self.last += self.seconds[-1]
 
 
 def now() -> float:

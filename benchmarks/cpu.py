@@ -34,13 +34,14 @@ class Processor(_common.Watch):
         super().__init__()
         self.processor: list[float] = []
 
-    def on_step_begin(self, *args, **kwargs):
-        super().on_step_begin(*args, **kwargs)
+    def on_train_begin(self, *args, **kwargs):
+        super().on_train_begin(*args, **kwargs)
         self.used = time.process_time()
 
     def on_step_end(self, *args, **kwargs):
         super().on_step_end(*args, **kwargs)
         self.processor.append(time.process_time() - self.used)
+        self.used += self.processor[-1]
 
 
 def measured(trainer) -> dict:

@@ -96,7 +96,6 @@ CONTENDERS = {
     "TRL packed, Liger, flex": lambda options: packed_liger(options, "flex_attention"),
     "ours": ours,
     "ours, variable-length attention": lambda options: ours(options, **{"train.attention": "varlen"}),
-    "ours, each length compiled": lambda options: ours(options, **{"train.compile": "static"}),
     "ours, 8 rows a step": lambda options: ours(options, **{"train.batch_size": PUBLISHED}),
 }
 CPU = ("TRL as published", "ours")

@@ -7,8 +7,12 @@ rows     scaled dot-product attention row by row: exact everywhere, without padd
 Each takes queries (1, heads, tokens, width), keys and values with as many or fewer heads.
 """
 
+import inspect
+
 import torch
 from transformers import AttentionInterface
+
+from stages.errors import StageError
 
 NAMES = {"flex": "flex_attention", "varlen": "callsmith_varlen", "rows": "callsmith_rows"}
 
@@ -32,10 +36,20 @@ def variable_length(module, query, key, value, attention_mask, scaling=None, dro
     """-> (output (1, tokens, heads, width), None), as row_by_row."""
     from torch.nn.attention.varlen import varlen_attn
 
+    known = inspect.signature(varlen_attn).parameters  # young, and still changing
+    if "window_size" in known:
+        kind = {"window_size": (-1 if sliding_window is None else sliding_window - 1, 0)}
+    elif sliding_window is None or max_length_q <= sliding_window:
+        kind = {"is_causal": True}
+    else:
+        raise StageError("train.attention=varlen: this torch has no windows for it; use train.attention=flex.")
+    if "scale" in known:
+        kind["scale"] = scaling
+    elif scaling is not None:
+        query = query * (scaling * query.shape[-1] ** 0.5)
     groups = query.shape[1] // key.shape[1]  # keys are repeated: the option for fewer heads is younger than the function
     query, key, value = (part[0].transpose(0, 1) for part in (query, key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)))
-    window = (-1 if sliding_window is None else sliding_window - 1, 0)
-    return varlen_attn(query, key, value, cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q, scale=scaling, window_size=window)[None], None
+    return varlen_attn(query, key, value, cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q, **kind)[None], None
 
 
 AttentionInterface.register(NAMES["rows"], row_by_row)

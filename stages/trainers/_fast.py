@@ -102,10 +102,16 @@ class FastTrainer(SFTTrainer):
     def __init__(self, *args, plan: Plan, proof: MaskProof, longest: int, **options):
         super().__init__(*args, data_collator=_packing.flat, **options)
         self.plan, self.proof, self.longest, self.tokens, self.sums = plan, proof, longest, plan.tokens, {}
+        self.rehearsed = not plan.compiled and plan.tokens is not None
         self.base = self.model.get_base_model()
         self.layers = [module for module in self.base.modules() if type(module).__name__ in (self.base._no_split_modules or ())]
         if plan.attention:
-            self.base.set_attn_implementation(_attention.NAMES[plan.attention])
+            try:
+                self.base.set_attn_implementation(_attention.NAMES[plan.attention])
+            except (ValueError, ImportError) as error:
+                say(f"train: packed rows with attention rows, as the model refuses {plan.attention} ({' '.join(str(error).split())[:100]})")
+                plan.attention, plan.compiled = "rows", False
+                self.base.set_attn_implementation(_attention.NAMES["rows"])
         if plan.sparse_head:
             _head.add(self.base)
         if self.args.bf16 or self.args.fp16:  # autocast chooses the type: PEFT's own casts to float32 and back are saved
@@ -166,10 +172,29 @@ class FastTrainer(SFTTrainer):
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """One whole optimiser step, in as many passes as it takes; gradients are exchanged with the last one."""
-        if self.tokens is None or (self.plan.compiled and not self.state.global_step):
+        if not self.rehearsed:
             self.rehearse(model)
-        packs, targets = self.passes(inputs)
+            self.rehearsed = True
+        counted, sums = self.proof.report(), dict(self.sums)
+        try:
+            loss = self.step(model, inputs)
+        except torch.cuda.OutOfMemoryError:
+            if self.accelerator.num_processes > 1 or not self.tokens or self.tokens <= self.longest:
+                raise
+            loss = None
+        if loss is None:  # outside of the handler, which holds on to the memory
+            self.tokens = max(self.tokens // 2, self.longest)
+            say(f"train: step {self.state.global_step + 1} did not fit the GPU: anew, in packs of up to {self.tokens} tokens")
+            self.proof.go_on_from(counted)
+            self.sums = sums
+            model.zero_grad()
+            torch.cuda.empty_cache()
+            return self.training_step(model, inputs, num_items_in_batch)
         self._total_train_tokens += inputs["input_ids"].numel()
+        return loss
+
+    def step(self, model, inputs: dict) -> torch.Tensor:
+        packs, targets = self.passes(inputs)
         self.current_gradient_accumulation_steps = len(packs)  # what an auxiliary loss is averaged over
         loss = 0.0
         for number, one in enumerate(packs, 1):

@@ -102,7 +102,7 @@ def sharded(model) -> dict:
 def config(params: Params, scratch: Path, device: str, dtype: str, plan: Plan, unseen: int, **engine) -> SFTConfig:
     """The trainer's batch is a whole step, of training rows, and all of the validation rows; the plan says in how many passes."""
     train = params.train
-    return SFTConfig(
+    made = SFTConfig(
         output_dir=str(scratch), seed=params.seed, data_seed=params.seed, use_cpu=device == "cpu",
         bf16=device == "cuda" and dtype == "bfloat16", fp16=device == "cuda" and dtype == "float16",
         learning_rate=train.learning_rate, lr_scheduler_type=train.schedule, warmup_steps=train.warmup, num_train_epochs=train.epochs,
@@ -114,8 +114,13 @@ def config(params: Params, scratch: Path, device: str, dtype: str, plan: Plan, u
         logging_steps=LOG_EVERY, logging_first_step=True, save_steps=train.save_every, save_total_limit=2,
         eval_strategy="steps" if unseen else "no", eval_steps=train.eval_every,
         report_to="none", disable_tqdm=True, dataloader_num_workers=0, dataset_num_proc=None,
-        ddp_find_unused_parameters=False, **engine,
+        ddp_find_unused_parameters=False, logging_nan_inf_filter=False,  # the filter looks at each loss, for which the GPU must stop
+        **engine,
     )
+    if made.n_gpu > 1:
+        say(f"train: on one of {made.n_gpu} GPUs; train.launcher uses more")
+        made._n_gpu = 1  # transformers would copy the model to all of them in one process, which TRL refuses
+    return made
 
 
 def last_checkpoint(scratch: Path) -> str | None:

@@ -204,6 +204,30 @@ def test_every_pack_is_proved(rows, fast):
     assert len(rows) % 6 and proof["rows_checked"] == whole * len(rows) + rest * 6 + 5 and proof["batches"] < proof["rows_checked"]
 
 
+def test_a_step_that_does_not_fit_the_memory_is_done_anew_in_smaller_packs(rows, model, tmpl, tmp_path, monkeypatch, capsys):
+    """The same losses and the same counts as a run in which all had fitted."""
+    changes = {"train.packing": True, "train.steps": 4, "train.batch_tokens": 4096}
+    made = {}
+    for fits in (True, False):
+        set_seed(42)
+        trainer = hf.build(rows, [], parameters(model, **changes), tmpl, tmp_path / str(fits))
+        usual, packs = trainer.compute_loss, []
+
+        def small(model, inputs, *args, usual=usual, packs=packs, fits=fits, **kwargs):
+            packs.append(inputs["input_ids"].numel())
+            if not fits and packs[-1] > 1024:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return usual(model, inputs, *args, **kwargs)
+
+        monkeypatch.setattr(trainer, "compute_loss", small)
+        made[fits] = trained(trainer)
+        assert (max(packs) > 1024) and (fits or packs[-1] <= 1024)
+    same_learning(made[False], made[True])
+    one, other = (made[fits][2].proof.report() for fits in (True, False))
+    assert {**one, "batches": 0} == {**other, "batches": 0} and made[True][2]._total_train_tokens == made[False][2]._total_train_tokens
+    assert "did not fit the GPU: anew, in packs of up to" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("packing", [True, False])
 @pytest.mark.parametrize("fault", ["cut", "prompt", "target", "lost"])
 def test_a_fault_in_a_pack_stops_the_run(rows, model, tmpl, tmp_path, monkeypatch, packing, fault):
