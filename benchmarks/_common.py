@@ -173,7 +173,7 @@ def contend(module: str, options: argparse.Namespace, contenders: dict, before: 
 def record(options: argparse.Namespace, claim: str, title: str, found: dict, ratios: dict[str, float]) -> None:
     """Prints the ratios and writes RESULTS/CLAIM.json; at the tiny scale CLAIM-tiny.json."""
     for name, ratio in ratios.items():
-        print(f"{name}: {ratio:.2f}", flush=True)
+        print(f"{name}: {ratio:.3g}", flush=True)
     name = claim if options.scale == "full" else f"{claim}-tiny"
     settings = {key: value for key, value in vars(options).items() if key not in ("one", "folder", "results", "only")}
     write_json(options.results / f"{name}.json", {"claim": claim, "title": title, "settings": settings, "hardware": hardware(), "figures": found,

@@ -10,6 +10,7 @@ from stages.files import write_text
 CLAIMS = {
     "training": ("LoRA in bfloat16, one H200", "python -m benchmarks.training",
                  "27,000 tokens/s; 3.4 times TRL packed with Liger, 14 times TRL as published"),
+    "equality": ("losses of 50 steps in bfloat16, one H200", "python -m benchmarks.equality", "no step's loss further than 2 % from TRL's"),
     "nf4": ("QLoRA, one H200", "python -m benchmarks.training --quantize nf4",
             "12 times TRL as published at no more than twice its memory; 2 times TRL packed with Liger"),
     "nf4-24gib": ("QLoRA within 24 GiB", "python -m benchmarks.training --quantize nf4 --gib 24 --only ours", "trains at 1,024 tokens"),
@@ -37,7 +38,7 @@ def section(claim: str, results: Path) -> str:
     text += f"| | {' | '.join(key.replace('_', ' ') for key in keys)} |\n|---|{'---|' * len(keys)}\n"
     for name, figures in made["figures"].items():
         text += f"| {name} | {' | '.join(shown(figures.get(key)) for key in keys)} |\n"
-    text += "".join(f"\n**{name}: {value:.2f}**\n" for name, value in made["ratios"].items())
+    text += "".join(f"\n**{name}: {value:.3g}**\n" for name, value in made["ratios"].items())
     place, settings = made["hardware"], ", ".join(f"{key} {value}" for key, value in made["settings"].items())
     machine = ", ".join(place["gpus"]) or f"{place['processor']}, {place['cores']} core{'s' * (place['cores'] != 1)}"
     return text + f"\n{machine}; Python {place['python']}; {', '.join(f'{k} {v}' for k, v in place['versions'].items())}; {settings}\n"

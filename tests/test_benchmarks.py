@@ -12,6 +12,7 @@ RUNS = [
     ("training", ["--steps=2", "--warmup=1", "--only", "TRL as published", "ours"], "ours / TRL as published, tokens_per_second"),
     ("gpus", ["--steps=2", "--warmup=1"], "2 GPUs / 1 GPUs, tokens_per_second"),
     ("prediction", ["--prompts=6", "--sample=2", "--tokens=2048"], "ours / one at a time, prompts_per_second"),
+    ("equality", ["--steps=3"], "steps"),
     ("cpu", ["--steps=2", "--only", "TRL", "ours"], "TRL / ours, processor_seconds_per_step"),
 ]
 
