@@ -19,7 +19,7 @@ from stages.trainers import hf
 
 def setting(options, **changes):
     steps = {"train.steps": options.steps, "train.batch_size": 4, "train.accumulation": 2, "train.learning_rate": 1e-3, "train.warmup": 5}
-    params = _common.parameters(options.folder or _common.ROOT / "models/embedded", **steps | changes)
+    params = _common.parameters(options.folder if options.scale == "tiny" else _common.ROOT / "models/embedded", **steps | changes)
     tmpl = _common.template.load(params.model)
     set_seed(params.seed)
     return params, tmpl, rows(tmpl, 120)

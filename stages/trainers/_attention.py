@@ -72,6 +72,6 @@ def fault(config, name: str, device: str) -> str | None:
             import torch.nn.attention.varlen  # noqa: F401
         except ImportError:
             return "this torch has no torch.nn.attention.varlen"
-        if device != "cuda" or torch.cuda.get_device_capability()[0] < 8:
+        if device != "cuda" or not torch.cuda.is_available() or torch.cuda.get_device_capability()[0] < 8:
             return "variable-length attention needs an NVIDIA GPU from Ampere on"
     return None

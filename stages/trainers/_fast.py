@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTTrainer
 
+from stages import hardware
 from stages.console import say
 from stages.errors import StageError
 from stages.mask import MaskProof
@@ -42,7 +43,10 @@ class Plan:
         train, said = params.train, []
         attention = None
         if train.packing is not False and not (train.packing == "auto" and device != "cuda"):
-            wish = ("flex" if device == "cuda" else "rows") if train.attention == "auto" else train.attention
+            wish = train.attention
+            if wish == "auto":  # varlen is the fastest where it runs (docs/benchmarks.md)
+                narrow = hardware.choose(params.model.dtype)[1] != "float32"
+                wish = "rows" if device != "cuda" else "varlen" if narrow and not _attention.fault(config, "varlen", device) else "flex"
             fault = _attention.fault(config, wish, device)
             if fault and wish != "rows":
                 said.append(f"packed rows with attention rows, as {fault}")
