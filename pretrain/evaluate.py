@@ -173,6 +173,19 @@ class Bench:
         return {s: {"n": n, "correct": k, "rate": round(k / n, 4), "interval": wilson(k, n)} for s, (n, k) in sorted(results.items())}
 
 
+def sample(rows, count, declines, R):
+    """`count` rows, of which the share `declines` has no call: half of these lack a value, as far as there are such rows."""
+    if declines is None:
+        return R.sample(rows, min(count, len(rows)))
+    kinds = {"call": [], "no_tool": [], "missing": []}
+    for row in rows:
+        kinds["call" if row["calls"] else row["labels"]["kind"] if row["labels"]["kind"] == "missing" else "no_tool"].append(row)
+    half = round(count * declines / 2)
+    missing = min(half, len(kinds["missing"]))
+    none = min(2 * half - missing, len(kinds["no_tool"]))
+    return [r for kind, n in (("missing", missing), ("no_tool", none), ("call", count - missing - none)) for r in R.sample(kinds[kind], n)]
+
+
 def lora(model, data, steps, batch=16, lr=2e-3, rank=32, seed=0):
     """LoRA on all projections, completion-only loss; gives the merged model."""
     from peft import LoraConfig, get_peft_model
@@ -234,6 +247,7 @@ def main():
     A("--epochs", type=float, default=4)
     A("--tests", type=int, default=400)
     A("--seeds", type=int, default=1)
+    A("--declines", type=float, help="share of the rows in which no call is right, half of them for lack of a value; default as the data has it")
     A("--lr", type=float, default=2e-3)
     A("--rank", type=int, default=32)
     A("--zero", action="store_true")
@@ -254,7 +268,7 @@ def main():
         report["zero_shot"] = bench.score(load().to(torch.bfloat16 if dev == "cuda" else torch.float32).eval())
         print("zero-shot", {k: v["rate"] for k, v in report["zero_shot"].items()}, flush=True)
     for seed in range(o.seeds):
-        rows = random.Random(seed).sample(bench.train, min(o.rows, len(bench.train)))
+        rows = sample(bench.train, o.rows, o.declines, random.Random(seed))
         data = bench.encoded(rows)
         m = lora(load(), data, max(1, int(o.epochs * len(data) / 16)), lr=o.lr, rank=o.rank, seed=seed).eval()
         loss = english_loss(m, tok)
