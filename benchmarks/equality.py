@@ -18,11 +18,11 @@ from stages.trainers import hf
 
 
 def setting(options, **changes):
-    steps = {"train.steps": options.steps, "train.batch_size": 4, "train.accumulation": 2, "train.learning_rate": 1e-3, "train.warmup": 5}
+    steps = {"train.steps": options.steps, "train.batch_size": 4, "train.accumulation": 2, "train.learning_rate": 2e-4, "train.warmup": 5}
     params = _common.parameters(options.folder if options.scale == "tiny" else _common.ROOT / "models/embedded", **steps | changes)
     tmpl = _common.template.load(params.model)
     set_seed(params.seed)
-    return params, tmpl, rows(tmpl, 120)
+    return params, tmpl, rows(tmpl, 200)
 
 
 def rows(tmpl, count: int) -> list[dict]:

@@ -40,7 +40,7 @@ def test_the_tokens_are_those_of_generate(changes, batch_tokens, prefill, monkey
 
     from stages.generators import _greedy
 
-    monkeypatch.setattr(_greedy, "CPU_PREFILL", prefill)
+    monkeypatch.setattr(_greedy, "PREFILL", {"cpu": prefill})
     model, ends, limit = shaped(**changes), [1, 5], 30
     draw = torch.Generator().manual_seed(0)
     prompts = [torch.randint(2, 24, (length,), generator=draw).tolist() for length in [3, 40, 7, 7, 22, 1, 30, 12, 13, 5, 18, 2]]

@@ -11,7 +11,8 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-CPU_PREFILL = 2048  # tokens of prompts that go through the model at once on a CPU: as many as its caches hold
+# tokens of prompts that go through the model at once: as many as a CPU's caches hold; on a GPU enough to fill it, with little padding
+PREFILL = {"cpu": 2048, "cuda": 65536}
 ROOM = 64  # tokens of spare room in the cache
 
 
@@ -46,9 +47,10 @@ class Batch:
     def admit(self, rows: list[int], prompts: list[list[int]]) -> None:
         """Takes in prompts [token ids] and chooses the first token of each."""
         parts = [(self.cache, self.mask, self.chosen)] if self.rows else []
-        per_part = CPU_PREFILL // max(map(len, prompts)) if self.plain and self.model.device.type == "cpu" else len(prompts)
-        for start in range(0, len(prompts), max(1, per_part)):
-            ids = [torch.tensor(prompt, device=self.model.device) for prompt in prompts[start:start + max(1, per_part)]]
+        limit = PREFILL.get(self.model.device.type) if self.plain else None
+        per_part = max(1, limit // max(map(len, prompts))) if limit else len(prompts)
+        for start in range(0, len(prompts), per_part):
+            ids = [torch.tensor(prompt, device=self.model.device) for prompt in prompts[start:start + per_part]]
             mask = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True, padding_side="left")
             cache = DynamicCache(config=self.model.config)
             if self.plain:

@@ -22,6 +22,7 @@ from stages.params import Params
 from stages.trainers import _attention, _head, _packing
 
 MEMORY = 0.85  # share of the free memory that a pack may take
+SMALL = 2048  # tokens in a pack
 COMPILER = "inductor"
 
 
@@ -268,7 +269,10 @@ class FastTrainer(SFTTrainer):
             finally:
                 model.zero_grad()
                 self.sums = dict(counted)
-            if self.tokens is not None or tokens >= self.longest:
+            wished = self.longest  # smaller packs than SMALL leave the GPU waiting: then rather recompute
+            if self.plan.checkpointing == "auto":
+                wished = max(wished, min(SMALL, self.args.train_batch_size * self.longest))
+            if self.tokens is not None or tokens >= wished:
                 break
             if self.plan.checkpointing != "auto":
                 raise StageError(f"a row of {self.longest} tokens does not fit this GPU: set train.gradient_checkpointing=true, "

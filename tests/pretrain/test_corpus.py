@@ -213,5 +213,5 @@ def test_tools_with_near_are_complete():
             assert 3 <= len(near) <= 5, where
             assert len(tool.phrasings) >= 5, where
             assert not any("{" in x.ask for x in tool.missing), where
-                assert len(tool.missing) <= 3, where
+            assert len(tool.missing) <= 3, where
             assert guard.norm(tool.name) not in names, where
