@@ -53,7 +53,7 @@ def run(recipe: str, folder: Path, *overrides: str) -> dict:
     command = ["dvc", "exp", "run", *(word for one in (f"recipe={recipe}", "scale=smoke", *overrides) for word in ("-S", one))]
     done = subprocess.run(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT)
     summary = folder / "metrics/summary.json"
-    said = [line for line in done.stdout.splitlines() if line.startswith(("curate:", "format:", "split:", "train:", "error:"))]
+    said = [line for line in done.stdout.splitlines() if line.startswith(("curate:", "format:", "split:", "train:", "error:")) and "%|" not in line]
     if done.returncode:
         print(done.stdout[-4000:])
     return {"exit": done.returncode, "seconds": round(time.monotonic() - start, 1), "said": said,
@@ -79,7 +79,7 @@ def main(asked: list[str]) -> int:
     for recipe in asked or known:
         with tempfile.TemporaryDirectory() as folder:
             made = run(recipe, Path(folder))
-        failed += made["exit"] != 0
+        failed += made["exit"] != 0 or made["summary"] is None
         print(f"smoke: {recipe}: exit {made['exit']} in {made['seconds']} s", flush=True)
         results = read_json(RESULTS) if RESULTS.is_file() else {}
         write_json(RESULTS, dict(sorted((results | {recipe: made}).items())))

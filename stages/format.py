@@ -35,6 +35,9 @@ MOST = 8  # processes; more wait for the one that writes
 
 def check_target(example: Example, parsed) -> None:
     """The completion, read back, must be the gold."""
+    if "arguments_as_text" in parsed.defects:  # it reads well here, but a model that learns it writes what no plain reader takes
+        raise RowError("arguments_as_text", "the chat template writes a call's arguments as JSON text in quotes: "
+                       "let it write `arguments | tojson` of the object, once, or choose dialect tool_tags")
     if parsed.defects:
         raise RowError("gold_malformed", f"the gold itself reads as {', '.join(parsed.defects)}")
     if example.calls:

@@ -176,6 +176,7 @@ DEFECTS = {
     "mended_json": "JSON that needed mending: single quotes, trailing commas, Python literals, comments",
     "no_name": "a call without a name",
     "no_arguments": "a call without arguments",
+    "arguments_as_text": "arguments as JSON text in quotes, within the call's JSON, where an object should be",
     "arguments_not_object": "arguments that are not an object",
     "prose_around": "text outside of the call blocks",
 }

@@ -31,6 +31,7 @@ DEFECTS = {  # name -> (where it hurt, the gate that catches it)
     "none_in_schemas": ("datasets 7617: Arrow fills absent keys", "curate: bad_tool_schema"),
     "none_in_arguments": ("the same, in calls", "curate: arguments_against_schema"),
     "arguments_as_string": ("transformers 45419: the template wants an object", "curate: an object from here on, or arguments_not_json"),
+    "arguments_as_text_in_template": ("a template that quotes the arguments: a model learns strings", "format: arguments_as_text; does not fit"),
     "tools_not_in_prompt": ("slime 1008, oumi 2599", "format: the dialect does not fit"),
     "another_template_at_predict": ("LLaMA-Factory 6889", "predict answers the text that format proved"),
     "adapter_of_another_model": ("scores of a mixture that nobody trained", "predict: StageError"),
@@ -204,6 +205,19 @@ def test_inconsistent_tags(folder, model, capsys):
 
 def test_unbalanced_tags_in_template(tmpl):
     assert gate([called()], tiny.changed(tmpl, tiny.TURNS.replace("</tool_call>", "")))[1]["c"].startswith("gold_malformed")
+
+
+@pytest.mark.parametrize("name", ["arguments", "parameters"])
+def test_arguments_as_text_in_template(tmpl, name):
+    """The calls read back are gold's all the same, so that a comparison alone would let each row pass."""
+    plain, quoted = (tiny.changed(tmpl, tiny.TURNS.replace("c.function | tojson", f"{{'name': c.function.name, '{name}': {arguments}}} | tojson"))
+                     for arguments in ("c.function.arguments", "c.function.arguments | tojson"))
+    rows, rejected = gate([called(), replied()], quoted)
+    assert [row["id"] for row in rows] == ["r"] and rejected["c"].startswith("arguments_as_text: ") and "dialect tool_tags" in rejected["c"]
+    seen = tiny.changed(quoted, "{{ tools | tojson if tools }}" + quoted.tokenizer.chat_template)
+    with pytest.raises(FormatError, match="cannot carry a call .*arguments_as_text.*: use tool_tags"):
+        formats.get("native").fits(seen)
+    assert not gate([called()], plain)[1]
 
 
 def test_double_start_token(tmpl):

@@ -62,14 +62,15 @@ def call_of(value) -> tuple[Call | None, list[str]]:
     arguments = value.get("arguments", value.get("parameters"))
     if arguments is None:
         return Call(value["name"], {}), ["no_arguments"]
-    if isinstance(arguments, str):
+    text = isinstance(arguments, str)
+    if text:
         try:
             arguments, _ = read(arguments)
         except ValueError:
             pass
     if not isinstance(arguments, dict):
         return None, ["arguments_not_object"]
-    return Call(value["name"], arguments), []
+    return Call(value["name"], arguments), ["arguments_as_text"] * text
 
 
 def calls_of(value) -> tuple[list[Call], list[str]]:

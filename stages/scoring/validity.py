@@ -30,6 +30,7 @@ _BARRED = {
     "mended_json": 2,
     "no_name": 3,
     "no_arguments": 3,
+    "arguments_as_text": 3,
     "arguments_not_object": 3,
 }
 

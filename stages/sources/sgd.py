@@ -1,6 +1,6 @@
 """Schema-Guided Dialogue: human multi-turn task dialogues with service calls (CC-BY-SA-4.0).
 
-`dataset.path` is a folder with NAME.jsonl.gz and NAME_schema.json, NAME = train and dev:
+`dataset.path` is a folder with NAME.jsonl.gz and NAME_schema.json, NAME = train and dev, or one of the two .jsonl.gz in it:
 
     {"id": "1_00000", "services": ["Restaurants_2"], "turns": [{"role": "user", "text": "..."},
      {"role": "system", "text": "...", "calls_before_text": [{"service", "method", "parameters", "results"}]}]}
@@ -25,6 +25,9 @@ SHAPE = shape(id=TEXT, services={"type": "array", "items": TEXT}, turns=TURNS)
 
 
 def read(cfg) -> Iterator[Raw]:
+    if Path(cfg.path).is_file():
+        yield from read_rows(cfg.path)
+        return
     found = [name for name in FILES if (Path(cfg.path) / f"{name}.jsonl.gz").is_file()]
     if not found:
         raise FileError(f"dataset.path is {cfg.path}, which holds no train.jsonl.gz or dev.jsonl.gz: give the folder of the SGD files.")
@@ -33,11 +36,11 @@ def read(cfg) -> Iterator[Raw]:
 
 
 @lru_cache
-def services(folder: str) -> dict[str, list[Tool]]:
-    """Each service's intents as tools, over all schema files of the folder."""
-    found = {}
+def services(path: str) -> dict[str, list[Tool]]:
+    """Each service's intents as tools, over all schema files of the folder, which may be named by a file in it."""
+    found, folder = {}, Path(path) if Path(path).is_dir() else Path(path).parent
     for name in FILES:
-        path = Path(folder) / f"{name}_schema.json"
+        path = folder / f"{name}_schema.json"
         for service in read_json(path) if path.is_file() else []:
             slots = {slot["name"]: slot for slot in service["slots"]}
             found[service["service_name"]] = [_tool(intent, slots) for intent in service["intents"]]

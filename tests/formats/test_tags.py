@@ -28,7 +28,7 @@ WRITTEN = {
     "another key order": (tagged('{"arguments": {"a": 1}, "name": "f"}'), [F], "", True, []),
     "more keys": (tagged('{"id": "c1", "type": "function", "name": "f", "arguments": {"a": 1}}'), [F], "", True, []),
     "parameters for arguments": (tagged('{"name": "f", "parameters": {"a": 1}}'), [F], "", True, []),
-    "arguments as text": (args('"{\\"a\\": 1}"'), [F], "", True, []),
+    "arguments as text": (args('"{\\"a\\": 1}"'), [F], "", True, ["arguments_as_text"]),
     "prose before": ("I will look it up.\n" + tagged(OK), [F], "I will look it up.", True, ["prose_around"]),
     "prose after": (tagged(OK) + "\nDone!", [F], "Done!", True, ["prose_around"]),
     "prose between": (tagged(OK) + " and " + tagged(OK), [F, F], "and", True, ["prose_around"]),

@@ -48,6 +48,12 @@ def test_both_files_are_read():
     assert ("train.jsonl.gz", 12174) in places and ("dev.jsonl.gz", 1) in places
 
 
+def test_one_file_is_read_alone_with_all_schemas():
+    one = cfg(SHARED / "sgd/dev.jsonl.gz")
+    files = {raw.file.rsplit("/", 1)[-1] for raw in sgd.read(one)}
+    assert files == {"dev.jsonl.gz"} and sgd.services(one.path) == sgd.services(CFG.path)
+
+
 def test_rows_of_two_files_have_different_ids(tmp_path):
     for name in ("dev.jsonl.gz", "dev_schema.json", "train_schema.json"):
         (tmp_path / name).symlink_to(SHARED / "sgd" / name)
