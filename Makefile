@@ -19,8 +19,8 @@ $(STAMP): requirements.lock
 repro: $(STAMP)  ## run the whole pipeline: base against tuned on the embedded model and data
 	dvc repro
 
-test: $(STAMP)  ## run all tests
-	python -m pytest
+test: $(STAMP)  ## run all tests, on every processor (at most 8)
+	python -m pytest -n logical --maxprocesses 8 --dist worksteal
 
 lint: $(STAMP)  ## check the code's style
 	ruff check .

@@ -13,7 +13,7 @@ COUNTS = (1, 2, 4, 8)
 
 def on(count: int):
     def contender(options) -> dict:
-        return training.ours(options, **{"train.batch_size": training.BIG * count})
+        return training.ours(options, **{"train.batch_size": training.BIG[options.scale] * count})
 
     return contender
 

@@ -16,7 +16,7 @@ from benchmarks import _common
 from stages import launch
 from stages.trainers import hf
 
-PUBLISHED, BIG = 8, 56  # rows a step: 2 x 4 as the recipe is published; 56 fill a pass of 22,000 tokens
+PUBLISHED, BIG = 8, {"full": 56, "tiny": 8}  # rows a step: 2 x 4 as the recipe is published; 56 fill a pass of 22,000 tokens
 
 
 def measured(trainer, options, tokens_of) -> dict:
@@ -81,7 +81,8 @@ def ours(options, **changes) -> dict:
         launch.settle()
         if gib:
             torch.cuda.set_per_process_memory_fraction(gib * 2**30 / torch.cuda.get_device_properties(0).total_memory)
-    fixed = {"model.quantize": options.quantize, "train.steps": options.warmup + options.steps, "train.batch_size": BIG, "train.accumulation": 1}
+    fixed = {"model.quantize": options.quantize, "train.steps": options.warmup + options.steps, "train.batch_size": BIG[options.scale],
+             "train.accumulation": 1}
     params, tmpl = _common.parameters(options.folder, **fixed | changes), _common.tokenizer(options.folder)
     with tempfile.TemporaryDirectory() as out:
         trainer = hf.build(_common.rows(2000 if options.scale == "full" else 200, tmpl), [], params, tmpl, Path(out))

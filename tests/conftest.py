@@ -9,6 +9,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait for wor
 
 from tests import tiny
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if WORKER and hasattr(os, "sched_setaffinity"):
+    # A processor for each worker and all that it starts: torch then uses one thread. Two processes with two threads each on two
+    # processors wait for each other, and take five to ten times as long.
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    allowed = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {allowed[int(WORKER.removeprefix("gw")) % len(allowed)]})
+
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory) -> Path:

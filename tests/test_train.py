@@ -72,6 +72,13 @@ def interrupted(folder: Path, number: int, step: int = 20) -> tuple[int, str]:
     return process.returncode, out
 
 
+@pytest.fixture(scope="module")
+def killed(prepared, tmp_path_factory) -> tuple[Path, int, str]:
+    """(folder, exit code, output) of a training after kill -9 between two checkpoints, in the middle of an epoch."""
+    folder = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("killed") / "clone"))
+    return folder, *interrupted(folder, signal.SIGKILL)
+
+
 # --- the same bytes each time ------------------------------------------------------------------------------
 
 
@@ -96,9 +103,10 @@ def test_a_second_training_gives_the_same_bytes(ready, unbroken):
     assert left(ready) == unbroken[0]
 
 
-def test_killed_in_the_middle_it_goes_on_to_the_same_bytes(ready, unbroken):
-    """kill -9 between two checkpoints, in the middle of an epoch: adapter, loss log and mask proof are those of an unbroken run."""
-    code, out = interrupted(ready, signal.SIGKILL)
+def test_killed_in_the_middle_it_goes_on_to_the_same_bytes(killed, tmp_path, unbroken):
+    """Adapter, loss log and mask proof are those of an unbroken run."""
+    folder, code, out = killed
+    ready = Path(shutil.copytree(folder, tmp_path / "clone"))
     assert code == -signal.SIGKILL and "goes on from" not in out
     assert not (ready / "models/tuned").exists() and not (ready / "models/log").exists()
     done = tiny.stage(ready, "train")
@@ -115,8 +123,8 @@ def test_a_stopped_training_leaves_no_output(ready, number, code):
     assert tiny.git(ready, "status", "--short") == ""
 
 
-def test_a_changed_parameter_never_goes_on_from_another_runs_state(ready):
-    interrupted(ready, signal.SIGKILL, step=10)
+def test_a_changed_parameter_never_goes_on_from_another_runs_state(killed, tmp_path):
+    ready = Path(shutil.copytree(killed[0], tmp_path / "clone"))
     before = {path.name for path in (ready / "models/.scratch").iterdir()}
     tiny.write_params(ready, **{"train.lora.alpha": 9, "train.steps": 10})
     done = tiny.stage(ready, "train")

@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 def run(*args, build):
-    env = dict(os.environ, PRETRAIN_BUILD=str(build), TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="2")
+    env = dict(os.environ, PRETRAIN_BUILD=str(build), TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1")
     subprocess.run([sys.executable, *args], check=True, cwd=ROOT, env=env, timeout=110)
 
 
