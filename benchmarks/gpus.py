@@ -3,7 +3,7 @@
     python -m benchmarks.gpus --most 4            # ->  benchmarks/results/gpus.json
     python -m benchmarks.gpus --scale tiny        # 1 and 2 processes on any CPU: that it runs, not that it is faster
 
-Rows a step grow with the GPUs (40 each), so that each has as much to do; real tokens a second over all of them.
+Rows a step grow with the GPUs (56 each), so that each has as much to do; real tokens a second over all of them.
 """
 
 from benchmarks import _common, training

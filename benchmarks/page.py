@@ -17,7 +17,7 @@ CLAIMS = {
                  'python -m benchmarks.training --quantize nf4 --gib 9 --only ours "TRL as published"', "12 times TRL as published"),
     "nf4-24gib": ("QLoRA within 24 GiB", "python -m benchmarks.training --quantize nf4 --gib 24 --only ours", "trains at 1,024 tokens"),
     "nf4-16gib": ("QLoRA within 16 GiB", "python -m benchmarks.training --quantize nf4 --gib 16 --only ours", "trains at 1,024 tokens"),
-    "gpus": ("several H200s", "python -m benchmarks.gpus --most 4", "2 GPUs 1.85 times one, 4 GPUs 3.6 times"),
+    "gpus": ("several H200s", "python -m benchmarks.gpus --most 4", "2 GPUs 1.85 times one, 4 GPUs 3.6 times (not yet run)"),
     "prediction": ("512 prompts, one H200", "python -m benchmarks.prediction", "20 times one prompt at a time"),
     "cpu": ("the embedded default's training step, CPU", "python -m benchmarks.cpu", "below TRL's"),
 }
@@ -36,7 +36,7 @@ def section(claim: str, results: Path) -> str:
     if not path.exists():
         return text + "Not yet run.\n"
     made = json.loads(path.read_text(encoding="utf-8"))
-    keys = list(dict.fromkeys(key for figures in made["figures"].values() for key in figures))
+    keys = list(dict.fromkeys(key for figures in made["figures"].values() for key in figures if key != "loss"))  # of random words
     text += f"| | {' | '.join(key.replace('_', ' ') for key in keys)} |\n|---|{'---|' * len(keys)}\n"
     for name, figures in made["figures"].items():
         text += f"| {name} | {' | '.join(shown(figures.get(key)) for key in keys)} |\n"

@@ -37,7 +37,7 @@ def measured(trainer, options, tokens_of) -> dict:
                "peak_gib": _common.peak_gib(), "first_step_seconds": round(watch.seconds[0], 1),
                "loss": [round(entry["loss"], 4) for entry in trainer.state.log_history if "loss" in entry][-1]}
     if torch.cuda.is_available() and options.scale == "full":
-        figures["mfu"] = round(figures["tokens_per_second"] * _common.OPERATIONS / _common.PEAK, 4)
+        figures["mfu"] = round(figures["tokens_per_second"] * _common.OPERATIONS / _common.PEAK / trainer.accelerator.num_processes, 4)
     return figures
 
 
