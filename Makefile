@@ -35,7 +35,7 @@ report: $(STAMP)  ## print the pull-request report against BASE (default main)
 gate: $(STAMP)  ## print the gate's verdict on the last run; exit code 0 pass, 1 fail, 2 not decidable
 	python -m stages.gate
 
-smoke: $(STAMP)  ## try every recipe out at smoke scale (about a minute or two each)
+smoke: $(STAMP)  ## try every recipe out at smoke scale (minutes each)
 	python -m benchmarks.smoke
 
 lock: $(STAMP)  ## write requirements.lock from what is installed

@@ -27,7 +27,7 @@ def limits(budget: Budget, suites: list[str]) -> dict[str, tuple[float, str]]:
     """suite -> (the largest cost allowed, what it is about), of the suites that the budget holds for."""
     found = {}
     for names, limit, about in ((ABSTENTION, budget.abstention, "cases in which no call is right"),
-                                (HELD_OUT, budget.held_out, "cases of tools that no training row holds")):
+                                (HELD_OUT, budget.held_out, "cases that call a tool which no training row holds")):
         if limit is not None:
             found |= {suite: (limit, about) for suite in suites if suite in names}
     return found

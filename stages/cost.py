@@ -121,7 +121,7 @@ def table(found: dict) -> list[str]:
     lines += ["", f"{'subject':<12} {'requests':>9} {'tokens':>11} {'seconds':>9} {'tokens/s':>9} {'a million tokens':>17} {'1,000 requests':>15}"]
     for name, one in found["subjects"].items():
         if one is None:
-            lines.append(f"{name:<12} not timed here: its answers came from DVC's cache, or from before times were kept")
+            lines.append(f"{name:<12} not timed here: its answers came from DVC's cache, or models/.timing was removed")
             continue
         tokens = None if one["prompt_tokens"] is None else one["prompt_tokens"] + one["completion_tokens"]
         numbers = (tokens, 11, 0), (one["seconds"], 9, 1), (one["tokens_per_second"], 9, 0), (one["million"], 17, 4), (one["thousand"], 15, 4)

@@ -1,6 +1,6 @@
 """gate: is a subject good enough? Thresholds of the parameters against figures with intervals: pass, fail, or not decidable.
 
-    python -m stages.gate --write   data/cases/<subject>/<suite>.jsonl  ->  metrics/gate.json   (the stage: never fails a run)
+    python -m stages.gate --write   data/cases/<subject>/<suite>.jsonl  metrics/budget.json  ->  metrics/gate.json   (the stage: never fails a run)
     python -m stages.gate           metrics/gate.json  ->  a table and an exit code for CI, with no data at hand:
                                     0 pass, 1 fail (or an error), 2 not decidable with this number of cases
 

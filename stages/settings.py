@@ -24,14 +24,13 @@ class Dataset(Strict):
     limit: Count | None = None  # read at most so many rows
     structured: Share = 0.0  # share of the rows of one request and one call that are also asked for a JSON object instead
     shuffle: Annotated[int, Field(ge=0)] | None = None  # the seed that draws those rows from all; None = the first ones
+    min_kept: Count = 100  # fewer usable rows than this stop the run
 
     @model_validator(mode="after")
     def draws_some(self):
         if self.shuffle is not None and self.limit is None:
             raise ValueError(f"dataset.shuffle is {self.shuffle}, but dataset.limit is null: say how many rows to draw (split takes its own order)")
         return self
-
-    min_kept: Count = 100  # fewer usable rows than this stop the run
 
 
 class Benchmark(Strict):
@@ -124,7 +123,7 @@ class Train(Strict):
     attention: Literal["auto", "flex", "varlen", "rows"] = "auto"  # of packed rows
     compile: bool | Literal["auto", "static", "dynamic"] = "auto"
     sparse_logits: bool = True
-    batch_tokens: Annotated[int, Field(ge=64)] | None = None  # tokens in one pass through the model; None = as many as memory allows
+    batch_tokens: Annotated[int, Field(ge=64)] | None = None  # tokens in one pass through the model; None: a GPU's memory, elsewhere batch_size rows
     gradient_checkpointing: bool | Literal["auto"] = "auto"
     launcher: Launcher = Launcher()
     # steps between checkpoints that an interrupted run goes on from; the loss is logged every 10, and a resumed log equals an unbroken one

@@ -21,11 +21,12 @@ from stages.errors import FileError, StageError
 from stages.files import atomic, read_json, read_jsonl, write_json
 from stages.overlap import overlaps, table
 from stages.params import Params, load
+from stages.rank import rank
 from stages.schema import Example, dumps
 from stages.similar import Requests
 from stages.strata import quotas, rows_asked, strata
 from stages.structured import KIND, place
-from stages.suites import BALANCED, SUITES, pick, rank
+from stages.suites import BALANCED, SUITES, pick
 
 PARTS = ("train", "valid", "test")
 

@@ -27,9 +27,9 @@ def _category(name: str, labels: dict) -> bool:
 
 
 SUITES = {
-    "held_out": ("one request with a call, of tools that no training row holds", lambda x: _calls(x) and x["tools"] == "held_out"),
+    "held_out": ("one request with a call, a called tool in no training row", lambda x: _calls(x) and x["tools"] == "held_out"),
     "seen_tools": ("one request with a call, of tools seen in training, said in other words", lambda x: _calls(x) and x["tools"] == "seen"),
-    "held_out_dialogue": ("a call in the middle of a dialogue, of tools that no training row holds",
+    "held_out_dialogue": ("a call in the middle of a dialogue, a called tool in no training row",
                           lambda x: _in_dialogue(x) and x["tools"] == "held_out"),
     "seen_dialogue": ("a call in the middle of a dialogue, of tools seen in training", lambda x: _in_dialogue(x) and x["tools"] == "seen"),
     "calls": ("one request with a call, of any tools", _calls),

@@ -62,6 +62,21 @@ def test_the_tokens_are_those_of_generate(changes, batch_tokens, prefill, monkey
     assert [(tokens, ended) for _, tokens, ended in sorted(made)] == expected
     assert all(rows == 1 or rows * (width - limit) <= batch_tokens for rows, width, _ in shapes), "batches stay within their size"
     assert shapes[0][1] == 40, "longest first"
+    for cores in (1, 3, 50):
+        assert [(tokens, ended) for _, tokens, ended in sorted(_greedy.side_by_side(model, prompts, ends, 0, limit, batch_tokens, cores))] == expected
+
+
+def test_what_a_thread_raises_is_raised(monkeypatch):
+    from stages.generators import _greedy
+
+    model = shaped()
+
+    def broken(input_ids, **options):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(model, "forward", broken)
+    with pytest.raises(MemoryError, match="no room"):
+        list(_greedy.side_by_side(model, [[3, 4], [5]], [1], 0, 4, 100, 2))
 
 
 # --- a model whose answers are known: each letter is followed by the next, z by the end token -------------------

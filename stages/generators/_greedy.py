@@ -4,7 +4,9 @@
 tests/test_predict.py holds the two against each other.
 """
 
+import threading
 from collections.abc import Iterator
+from queue import SimpleQueue
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -13,6 +15,7 @@ from transformers.cache_utils import DynamicLayer
 
 # tokens of prompts that go through the model at once: as many as a CPU's caches hold; on a GPU enough to fill it, with little padding
 PREFILL = {"cpu": 2048, "cuda": 65536}
+SHARES = 4  # threads that decode side by side on a CPU, at most
 ROOM = 64  # tokens of spare room in the cache
 
 
@@ -127,3 +130,38 @@ def greedy(model, prompts: list[list[int]], ends: list[int], pad: int, limit: in
             batch.keep(going)
         if batch.rows:
             batch.step()
+
+
+def side_by_side(model, prompts: list[list[int]], ends: list[int], pad: int, limit: int, batch_tokens: int, cores: int):
+    """As `greedy`, on a CPU: each thread answers a share of the prompts on its part of the cores.
+
+    One step of decoding is many small operations, over which several cores mostly wait for each other. Yields as `greedy`;
+    raises what a thread raised.
+    """
+    count = max(1, min(cores, SHARES, len(prompts)))
+    by_length = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    shares, done = [by_length[start::count] for start in range(count)], SimpleQueue()
+
+    def work(share: list[int]) -> None:
+        torch.set_num_threads(max(1, cores // count))
+        try:
+            for place, made, ended in greedy(model, [prompts[place] for place in share], ends, pad, limit, max(1, batch_tokens // count)):
+                done.put((share[place], made, ended))
+            done.put(None)
+        except BaseException as error:
+            done.put(error)
+
+    threads = [threading.Thread(target=work, args=(share,), daemon=True) for share in shares]
+    for thread in threads:
+        thread.start()
+    try:
+        while count:
+            one = done.get()
+            if isinstance(one, BaseException):
+                raise one
+            if one is None:
+                count -= 1
+            else:
+                yield one
+    finally:
+        torch.set_num_threads(cores)

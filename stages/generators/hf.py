@@ -9,7 +9,7 @@ from stages import hardware, launch
 from stages.console import say
 from stages.errors import StageError
 from stages.generators import Completion
-from stages.generators._greedy import greedy
+from stages.generators._greedy import greedy, side_by_side
 from stages.params import Params
 from stages.template import Template, hub_sentence
 
@@ -38,9 +38,10 @@ def load(params: Params, adapter: str | None):
 
 
 def generate(prompts: list[str], params: Params, tmpl: Template, adapter: str | None) -> Iterator[Completion]:
-    hardware.set_threads()
+    cores = hardware.set_threads()
     launch.settle()
     model, ids = load(params, adapter), tmpl.batch_ids(prompts)
     pad = tmpl.tokenizer.pad_token_id if tmpl.tokenizer.pad_token_id is not None else tmpl.ends[0]
-    for index, made, ended in greedy(model, ids, tmpl.ends, pad, params.predict.max_new_tokens, params.predict.batch_tokens):
+    asked = (model, ids, tmpl.ends, pad, params.predict.max_new_tokens, params.predict.batch_tokens)
+    for index, made, ended in side_by_side(*asked, cores) if model.device.type == "cpu" else greedy(*asked):
         yield Completion(index, tmpl.tokenizer.decode(made, skip_special_tokens=False), len(made), "stop" if ended else "length")

@@ -22,7 +22,7 @@ from stages.params import Params
 from stages.trainers import _attention, _head, _packing
 
 MEMORY = 0.85  # share of the free memory that a pack may take
-SMALL = 2048  # tokens in a pack
+SMALL = 2048  # tokens in a pack; smaller ones leave a GPU waiting
 COMPILER = "inductor"
 
 
@@ -45,7 +45,7 @@ class Plan:
         attention = None
         if train.packing is not False and not (train.packing == "auto" and device != "cuda"):
             wish = train.attention
-            if wish == "auto":  # varlen is the fastest where it runs (docs/benchmarks.md)
+            if wish == "auto":  # one FlashAttention call, in place of kernels compiled for each length
                 narrow = hardware.choose(params.model.dtype)[1] != "float32"
                 wish = "rows" if device != "cuda" else "varlen" if narrow and not _attention.fault(config, "varlen", device) else "flex"
             fault = _attention.fault(config, wish, device)
@@ -269,7 +269,7 @@ class FastTrainer(SFTTrainer):
             finally:
                 model.zero_grad()
                 self.sums = dict(counted)
-            wished = self.longest  # smaller packs than SMALL leave the GPU waiting: then rather recompute
+            wished = self.longest  # below SMALL rather recompute
             if self.plan.checkpointing == "auto":
                 wished = max(wished, min(SMALL, self.args.train_batch_size * self.longest))
             if self.tokens is not None or tokens >= wished:

@@ -1,6 +1,6 @@
 """The vocabulary's logits only where a token is supervised.
 
-TRL's own head does so on a GPU; elsewhere it computes them at every position, of which some 85 % are prompt.
+TRL's own head does so on a GPU; elsewhere it computes them at every position, most of which are prompt.
 """
 
 import types

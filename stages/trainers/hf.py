@@ -171,7 +171,7 @@ def build(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, s
         processing_class=tmpl.tokenizer, peft_config=adapted(model, params), callbacks=[Bar()], plan=plan, proof=proof,
         longest=max(len(ids) for ids in proof.rows))
     trainer.pop_callback(PrinterCallback)
-    if device == "cpu":  # TRL casts adapters over 4-bit weights to bfloat16, which this CPU multiplies slowly
+    if device == "cpu":  # TRL casts adapters over 4-bit weights to bfloat16, which most CPUs multiply slowly
         for parameter in trainer.model.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
