@@ -54,7 +54,7 @@ def taught(folder: Path) -> Path:
 def one_thread():
     """As for the servers: see there."""
     before, choose = torch.get_num_threads(), hardware.set_threads
-    hardware.set_threads = lambda: torch.set_num_threads(1)
+    hardware.set_threads = lambda: torch.set_num_threads(1) or 1
     torch.set_num_threads(1)
     yield
     hardware.set_threads = choose
