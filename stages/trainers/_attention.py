@@ -69,9 +69,12 @@ def fault(config, name: str, device: str) -> str | None:
         return "FlexAttention learns on a GPU only"
     if name == "varlen":
         try:
-            import torch.nn.attention.varlen  # noqa: F401
+            from torch.nn.attention import varlen
         except ImportError:
             return "this torch has no torch.nn.attention.varlen"
+        windows = "sliding_attention" in (getattr(text, "layer_types", None) or ())
+        if windows and "window_size" not in inspect.signature(varlen.varlen_attn).parameters:
+            return "this torch's variable-length attention has no windows"
         if device != "cuda" or not torch.cuda.is_available() or torch.cuda.get_device_capability()[0] < 8:
             return "variable-length attention needs an NVIDIA GPU from Ampere on"
     return None

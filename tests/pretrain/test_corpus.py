@@ -215,3 +215,15 @@ def test_tools_with_near_are_complete():
             assert not any("{" in x.ask for x in tool.missing), where
             assert len(tool.missing) <= 3, where
             assert guard.norm(tool.name) not in names, where
+
+
+def test_rows_to_tune_on_have_the_share_without_a_call_that_is_asked():
+    from pretrain.evaluate import sample
+
+    kinds = ["single"] * 100 + ["no_tool"] * 30 + ["missing"] * 10
+    rows = [{"calls": [1] if kind == "single" else None, "labels": {"kind": kind}, "id": number} for number, kind in enumerate(kinds)]
+    drawn = sample(rows, 50, 0.6, random.Random(0))
+    assert len({row["id"] for row in drawn}) == 50, "none twice"
+    assert sum(not row["calls"] for row in drawn) == 30
+    assert sum(row["labels"]["kind"] == "missing" for row in drawn) == 10, "all that there are"
+    assert len(sample(rows, 50, None, random.Random(0))) == 50

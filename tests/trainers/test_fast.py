@@ -297,3 +297,13 @@ def test_models_whose_attention_or_logits_are_of_another_kind_fall_back(model):
     assert hybrid.attention is None and "linear_attention" in hybrid.said[-1]
     capped = Plan.of(tiny.params(**changes), Gemma2Config(num_hidden_layers=2), "cpu")
     assert capped.attention is None and not capped.sparse_head and len(capped.said) == 2
+
+
+def test_windows_that_an_older_torch_does_not_know_fall_back(monkeypatch):
+    """Before the training: a model with windows must not stop in its first long row."""
+    from torch.nn.attention import varlen
+    from transformers import Gemma3TextConfig, Qwen3Config
+
+    monkeypatch.setattr(varlen, "varlen_attn", lambda query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False: query)
+    assert "no windows" in _attention.fault(Gemma3TextConfig(num_hidden_layers=6), "varlen", "cuda")
+    assert "no windows" not in (_attention.fault(Qwen3Config(num_hidden_layers=2), "varlen", "cuda") or "")
