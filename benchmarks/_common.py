@@ -85,16 +85,18 @@ def parameters(model: Path, **changes) -> Params:
 
 
 class Watch(TrainerCallback):
-    """Seconds of each step, from the end of the one before, with the GPU's work done."""
+    """Seconds of each step, from the end of the one before. The GPU's work is waited for at the end of a step in `stops` alone: a wait
+    at each would take from a trainer what it prepares meanwhile, so only sums between stops are true."""
 
-    def __init__(self):
+    def __init__(self, *stops: int):
         self.seconds: list[float] = []
+        self.stops = stops
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.last = now()
 
     def on_step_end(self, args, state, control, **kwargs):
-        self.seconds.append(now() - self.last)
+        self.seconds.append((now() if state.global_step in self.stops else time.perf_counter()) - self.last)
         self.last += self.seconds[-1]
 
 
@@ -125,7 +127,7 @@ def versions() -> dict[str, str]:
 
 
 def arguments(description: str, **more) -> argparse.ArgumentParser:
-    """The words that all benchmarks know; `more` are defaults of whole numbers as options."""
+    """The words that all benchmarks know; `more` are defaults of numbers as options."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--scale", choices=SHAPES, default="full", help="tiny: that the script runs, on any CPU")
     parser.add_argument("--folder", type=Path, help="where the model is written, and found again by a later run")
@@ -133,7 +135,7 @@ def arguments(description: str, **more) -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="*", help="contenders to run; default all")
     parser.add_argument("--one", help=argparse.SUPPRESS)  # a contender's own process
     for name, default in more.items():
-        parser.add_argument(f"--{name}", type=int, default=default)
+        parser.add_argument(f"--{name}", type=type(default), default=default)
     return parser
 
 
@@ -177,7 +179,7 @@ def record(options: argparse.Namespace, claim: str, title: str, found: dict, rat
     name = claim if options.scale == "full" else f"{claim}-tiny"
     settings = {key: value for key, value in vars(options).items() if key not in ("one", "folder", "results", "only")}
     write_json(options.results / f"{name}.json", {"claim": claim, "title": title, "settings": settings, "hardware": hardware(), "figures": found,
-                                                  "ratios": {key: round(value, 3) for key, value in ratios.items()}})
+                                                  "ratios": {key: float(f"{value:.4g}") for key, value in ratios.items()}})
 
 
 def ratio(found: dict, one: str, other: str, figure: str) -> dict[str, float]:

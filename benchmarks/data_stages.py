@@ -70,9 +70,10 @@ def make_rows(path: Path, count: int, seed: int = 7) -> None:
 def write_params(folder: Path) -> None:
     """The default parameters with xLAM's source and a split by near-duplicate cluster."""
     raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    raw["dataset"] |= {"source": "xlam", "path": "rows.jsonl", "track": "rows.jsonl", "limit": None, "min_kept": 100}
+    raw["dataset"] |= {"source": "xlam", "path": "rows.jsonl", "track": "rows.jsonl", "limit": None, "min_kept": 100, "structured": 0.0}
     raw["model"] |= {"name": str(ROOT / "models/embedded")}
-    raw["split"] |= {"by": "cluster", "held_out": 0.15, "test": 0.05, "valid": 200, "train": None, "train_tokens": None}
+    raw["split"] |= {"by": "cluster", "held_out": 0.15, "test": 0.05, "valid": 200, "train": None, "train_tokens": None,
+                     "irrelevance": None, "missing": None}
     raw["suites"], raw["suite_sizes"] = ["seen_tools", "parallel"], {"default": 1000}
     (folder / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
 

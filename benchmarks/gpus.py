@@ -19,7 +19,7 @@ def on(count: int):
 
 
 def main() -> None:
-    parser = _common.arguments(__doc__.splitlines()[0], steps=10, warmup=5, gib=0, most=4)
+    parser = _common.arguments(__doc__.splitlines()[0], steps=10, warmup=5, gib=0.0, most=4)
     parser.add_argument("--quantize", choices=("none", "nf4"), default="none")
     options = parser.parse_args()
     most = 2 if options.scale == "tiny" else options.most

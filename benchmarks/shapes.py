@@ -6,27 +6,28 @@
 
 The shapes are those of the models' published configurations, written out below, so nothing is fetched. The tokenizer is that of
 models/embedded: its ids are all in the larger vocabularies, and the loss is computed over the true vocabulary. Rows are of 100
-tokens up to the recipe's model.max_tokens. Trained through stages/trainers/hf; a recipe for MLX has its 4-bit weights as NF4 there.
+tokens up to the recipe's model.max_tokens. Trained through stages/trainers/hf; a recipe for MLX has its 4-bit weights as NF4 there. Three
+steps of warm-up, in which kernels are compiled, are not counted.
 Peak memory and step time say what hardware a recipe needs; the loss says nothing.
 """
 
 import argparse
 import gc
 import json
-import platform
 import random
 import shutil
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
-from stages import template, trainers
+from benchmarks import _common, training
+from stages import hardware, launch, template
 from stages.compose import composed
 from stages.files import write_json
 from stages.params import Params, parse
+from stages.trainers import hf
 
 ROOT = Path(__file__).parents[1]
 TOKENIZER = ROOT / "models/embedded"
@@ -42,6 +43,7 @@ SHAPES = {
         vocab_size=262144, hidden_size=1152, intermediate_size=6912, num_hidden_layers=26, num_attention_heads=4, num_key_value_heads=1,
         head_dim=256, query_pre_attn_scalar=256, sliding_window=512, max_position_embeddings=32768, tie_word_embeddings=True)),
 }
+WARMUP = 3  # steps, in which kernels are compiled
 TINY = dict(vocab_size=8192, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, head_dim=32)
 
 
@@ -89,18 +91,10 @@ def settings(recipe: str, model: Path, steps: int, tiny: bool) -> Params:
     raw = yaml.safe_load(composed([f"recipe={recipe}"], ROOT / "conf"))
     raw["model"] |= {"name": str(model), "track": str(model), "dtype": "float32" if tiny else "bfloat16"}
     raw["model"]["quantize"] = "none" if tiny else "nf4"  # 4-bit layers need a GPU to be quick
-    raw["train"] |= {"backend": "hf", "steps": steps, "save_every": 10_000}
+    raw["train"] |= {"backend": "hf", "steps": WARMUP + steps, "save_every": 10_000}
     raw["predict"]["backend"] = "hf"
     raw["split"]["valid"] = 0
     return parse(raw)
-
-
-def hardware() -> dict:
-    import torch
-
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"gpu": gpu, "cpu": platform.processor() or platform.machine(), "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "transformers", "peft", "trl")}}
 
 
 def measure(recipe: str, steps: int, scale: str) -> dict:
@@ -110,13 +104,17 @@ def measure(recipe: str, steps: int, scale: str) -> dict:
         count = write_model(recipe, folder / "model", tiny)
         params = settings(recipe, folder / "model", steps, tiny)
         tmpl = template.load(params.model)
-        data = rows(steps * params.train.batch_size * params.train.accumulation, 160 if tiny else params.model.max_tokens, tmpl)
-        made = trainers.get("hf").train(data, [], params, tmpl, folder / "scratch")
-    timing = made.timing
-    return {"recipe": recipe, "scale": scale, "parameters": count, "quantize": params.model.quantize, "steps": timing["steps"],
-            "rows_a_step": params.train.batch_size * params.train.accumulation, "longest_row": params.model.max_tokens,
-            "tokens": made.mask["tokens"], "seconds_a_step": round(timing["seconds"] / timing["steps"], 3),
-            "tokens_per_second": timing["tokens_per_second"], "peak_memory_gib": timing["peak_memory_gib"], "hardware": hardware()}
+        rows_a_step = params.train.batch_size * params.train.accumulation
+        data = rows(params.train.steps * rows_a_step, 160 if tiny else params.model.max_tokens, tmpl)
+        hardware.set_threads()
+        launch.settle()
+        trainer = hf.build(data, [], params, tmpl, folder / "scratch")
+        asked = argparse.Namespace(steps=steps, warmup=WARMUP, scale="tiny")
+        figures = training.measured(trainer, asked, lambda trainer: trainer._total_train_tokens)
+    figures.pop("loss")  # of random words
+    return {"recipe": recipe, "scale": scale, "parameters": count, "quantize": params.model.quantize, "steps": steps,
+            "rows_a_step": rows_a_step, "longest_row": params.model.max_tokens, **figures, "peak_gib": hf.peak_memory(),
+            "checkpointing": trainer.plan.checkpointing is True, "attention": trainer.plan.attention, "hardware": _common.hardware()}
 
 
 def main() -> int:

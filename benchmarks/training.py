@@ -21,7 +21,7 @@ PUBLISHED, BIG = 8, {"full": 56, "tiny": 8}  # rows a step: 2 x 4 as the recipe 
 
 def measured(trainer, options, tokens_of) -> dict:
     """Trains, and gives the figures of the steps after warm-up. tokens_of: the trainer -> real tokens that it has seen."""
-    watch, seen = _common.Watch(), []
+    watch, seen = _common.Watch(1, options.warmup, options.warmup + options.steps), []
 
     class Tokens(_common.TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):
@@ -57,7 +57,7 @@ def trl(options, **settings) -> dict:
     with tempfile.TemporaryDirectory() as out:
         config = SFTConfig(
             output_dir=out, max_steps=options.warmup + options.steps, learning_rate=1e-4, lr_scheduler_type="cosine", max_length=1024, bf16=gpu,
-            use_cpu=not gpu, logging_steps=1, save_strategy="no", report_to="none", disable_tqdm=True, seed=42, **settings)
+            use_cpu=not gpu, logging_steps=10, logging_first_step=True, save_strategy="no", report_to="none", disable_tqdm=True, seed=42, **settings)
         trainer = SFTTrainer(model=model, args=config, train_dataset=data, processing_class=tmpl.tokenizer, peft_config=hf.adapted(model, params))
         return measured(trainer, options, lambda trainer: trainer._total_train_tokens) | {"rows": config.per_device_train_batch_size}
 
@@ -76,11 +76,10 @@ def packed_liger(options, attention: str) -> dict:
 
 def ours(options, **changes) -> dict:
     """This repository's trainer; `changes` are parameters."""
-    gib = options.gib or 0
     if torch.cuda.is_available():
         launch.settle()
-        if gib:
-            torch.cuda.set_per_process_memory_fraction(gib * 2**30 / torch.cuda.get_device_properties(0).total_memory)
+        if options.gib:
+            torch.cuda.set_per_process_memory_fraction(options.gib * 2**30 / torch.cuda.get_device_properties(0).total_memory)
     fixed = {"model.quantize": options.quantize, "train.steps": options.warmup + options.steps, "train.batch_size": BIG[options.scale],
              "train.accumulation": 1}
     params, tmpl = _common.parameters(options.folder, **fixed | changes), _common.tokenizer(options.folder)
@@ -104,7 +103,7 @@ CPU = ("TRL as published", "ours")
 
 
 def main() -> None:
-    parser = _common.arguments(__doc__.splitlines()[0], steps=10, warmup=5, gib=0)
+    parser = _common.arguments(__doc__.splitlines()[0], steps=10, warmup=5, gib=0.0)
     parser.add_argument("--quantize", choices=("none", "nf4"), default="none")
     options = parser.parse_args()
     if not options.only and not torch.cuda.is_available():
@@ -115,7 +114,7 @@ def main() -> None:
     ratios |= _common.ratio(found, "ours", best, "tokens_per_second") if best else {}
     ratios |= _common.ratio(found, "ours", "TRL as published", "peak_gib")
     claim = "training" if options.quantize == "none" else "nf4"
-    claim += f"-{options.gib}gib" if options.gib else ""
+    claim += f"-{options.gib:g}gib" if options.gib else ""
     _common.record(options, claim, f"{'LoRA in bfloat16' if options.quantize == 'none' else 'QLoRA over NF4 weights'} at the 4B shape", found, ratios)
 
 

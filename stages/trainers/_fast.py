@@ -19,10 +19,8 @@ from stages.console import say
 from stages.errors import StageError
 from stages.mask import MaskProof
 from stages.params import Params
-from stages.trainers import _attention, _head, _packing
+from stages.trainers import _attention, _head, _memory, _packing
 
-MEMORY = 0.85  # share of the free memory that a pack may take
-SMALL = 2048  # tokens in a pack; smaller ones leave a GPU waiting
 COMPILER = "inductor"
 
 
@@ -178,7 +176,7 @@ class FastTrainer(SFTTrainer):
     def training_step(self, model, inputs, num_items_in_batch=None):
         """One whole optimiser step, in as many passes as it takes; gradients are exchanged with the last one."""
         if not self.rehearsed:
-            self.rehearse(model)
+            _memory.rehearse(self, model)
             self.rehearsed = True
         counted, sums = self.proof.report(), dict(self.sums)
         try:
@@ -204,8 +202,12 @@ class FastTrainer(SFTTrainer):
         loss = 0.0
         for number, one in enumerate(packs, 1):
             with contextlib.nullcontext() if number == len(packs) else self.accelerator.no_sync(model=model):
-                loss = loss + super().training_step(model, one, targets)
+                loss = loss + self.one_pass(model, one, targets)
         return loss
+
+    def one_pass(self, model, pack: dict, targets: int) -> torch.Tensor:
+        """Forward and back over one pack, in a step of so many targets."""
+        return super().training_step(model, pack, targets)
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         packs, targets = self.passes(inputs)
@@ -238,58 +240,6 @@ class FastTrainer(SFTTrainer):
 
     def floating_point_ops(self, inputs) -> int:
         return 0  # counts all parameters anew in each step, for a figure that nothing reads
-
-    # --- memory ----------------------------------------------------------------------------------------------
-
-    def rehearse(self, model) -> None:
-        """Finds out what this machine can do before the first step: whether layers compile, and how many tokens fit a pack.
-
-        Gradients, counts and random states are left as they were. Raises StageError when the longest row does not fit.
-        """
-        one = self.pack([(torch.zeros(self.longest, dtype=torch.long), torch.arange(self.longest) % 3 - 1)], self.processing_class.pad_token_id)
-        one["labels"] = one["labels"].masked_fill(one["labels"] < 0, _packing.IGNORED)
-        length, cuda = one["input_ids"].numel(), self.args.device.type == "cuda"
-        counted, tokens = dict(self.sums), self.tokens
-        while True:
-            if cuda:
-                torch.cuda.empty_cache()
-                torch.cuda.reset_peak_memory_stats()
-                before = torch.cuda.memory_allocated()
-            try:
-                with torch.random.fork_rng(devices=[self.args.device] if cuda else []), self.accelerator.no_sync(model=model):
-                    super().training_step(model, dict(one), length)
-                if cuda and self.tokens is None:
-                    tokens = self.fitting(length, torch.cuda.max_memory_allocated() - before, before)
-            except torch.cuda.OutOfMemoryError:
-                tokens = 0
-            except torch._dynamo.exc.TorchDynamoException as error:
-                say(f"train: layers not compiled, as torch could not ({' '.join(str(error).split())[:120]})")
-                self.compile_layers(False)
-                continue
-            finally:
-                model.zero_grad()
-                self.sums = dict(counted)
-            wished = self.longest  # below SMALL rather recompute
-            if self.plan.checkpointing == "auto":
-                wished = max(wished, min(SMALL, self.args.train_batch_size * self.longest))
-            if self.tokens is not None or tokens >= wished:
-                break
-            if self.plan.checkpointing != "auto":
-                raise StageError(f"a row of {self.longest} tokens does not fit this GPU: set train.gradient_checkpointing=true, "
-                                 "or lower model.max_tokens.")
-            self.plan.checkpointing = True
-            self.base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        if self.tokens is None:
-            self.tokens = tokens
-            say(f"train: packs of up to {tokens} tokens, gradient checkpointing {'on' if self.plan.checkpointing is True else 'off'}")
-
-    def fitting(self, length: int, needed: int, held: int) -> int:
-        """Tokens that fit one pack where `length` of them needed so many bytes; the least of all processes' GPUs."""
-        free, total = torch.cuda.mem_get_info()
-        room = min(free + torch.cuda.memory_reserved(), total * torch.cuda.get_per_process_memory_fraction()) - held
-        trained = sum(p.numel() * 12 for p in self.base.parameters() if p.requires_grad)  # gradient, and AdamW's two moments in float32
-        tokens = int(MEMORY * (room - trained) / (needed / length)) // _packing.ROUND * _packing.ROUND
-        return int(self.accelerator.gather(torch.tensor([tokens], device=self.args.device)).min())
 
 
 def whole(loader):

@@ -167,7 +167,7 @@ def build(rows: list[dict], valid: list[dict], params: Params, tmpl: Template, s
     engine = sharded(model) if params.train.launcher.strategy == "fsdp" else {}
     args = config(params, scratch, device, dtype, plan, len(valid), **engine)
     trainer = FastTrainer(
-        model=model, args=args, train_dataset=data, eval_dataset=unseen if valid else None,
+        model=model, args=args, train_dataset=data.with_format("numpy"), eval_dataset=unseen.with_format("numpy") if valid else None,
         processing_class=tmpl.tokenizer, peft_config=adapted(model, params), callbacks=[Bar()], plan=plan, proof=proof,
         longest=max(len(ids) for ids in proof.rows))
     trainer.pop_callback(PrinterCallback)
