@@ -28,7 +28,8 @@ HEAD = """# Benchmarks
 
 Each command runs the peer and this repository one after the other on the same machine and prints the ratio; models have random weights
 of the true shape, rows are of 100 to 1,024 tokens with a mean of about 400. `--scale tiny` runs each on any CPU, which shows that it runs and
-nothing more. This page is written by `python -m benchmarks.page` from `benchmarks/results/*.json`.
+nothing more. This page is written by `python -m benchmarks.page` from `benchmarks/results/*.json`. Unsloth is no peer here: its version 2026.10.9
+asks for trl <= 1.15, transformers <= 5.17 and datasets < 5, and this repository has later ones.
 """
 
 
@@ -71,7 +72,7 @@ def shapes(results: Path) -> str:
     keys = ["parameters", "quantize", "rows_a_step", "longest_row", "seconds_per_step", "tokens_per_second", "peak_gib", "checkpointing",
             "attention"]
     text += table(["recipe", *(key.replace("_", " ") for key in keys)], [[one["recipe"], *(one[key] for key in keys)] for one in made])
-    return text + "\nPacks grow with the memory that is free, unless the recipe has gradient checkpointing on; train.batch_tokens sets another bound.\n"
+    return text + "\nPacks grow with the memory that is free; train.batch_tokens sets another bound.\n"
 
 
 def data_stages(results: Path) -> str:

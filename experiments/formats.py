@@ -30,7 +30,7 @@ from stages.files import read_json, read_jsonl, write_json, write_jsonl, write_t
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments/results/formats"
-SEEDS = [42, 43, 44]
+SEEDS = [42, 43, 44, 45, 46]
 DIALECTS = ("tool_tags", "native")
 RUNS = {  # name -> (dialect, completion_only_loss)
     "manual-tags": ("tool_tags", False),
@@ -40,8 +40,8 @@ RUNS = {  # name -> (dialect, completion_only_loss)
 
 
 def parameters(dialect: str, seed: int = SEEDS[0], completion_only: bool = False, overrides: tuple[str, ...] = ()) -> dict:
-    """params.yaml of one working copy, composed from the recipe formats-embedded."""
-    raw = yaml.safe_load(composed(["recipe=formats-embedded", *overrides], ROOT / "conf"))
+    """params.yaml of one working copy, composed from conf/experiment/formats.yaml."""
+    raw = yaml.safe_load(composed(["~recipe", "+experiment=formats", *overrides], ROOT / "conf"))
     raw |= {"dialect": dialect, "seed": seed}
     raw["train"]["completion_only_loss"] = completion_only
     return raw

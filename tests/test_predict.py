@@ -66,6 +66,79 @@ def test_the_tokens_are_those_of_generate(changes, batch_tokens, prefill, monkey
         assert [(tokens, ended) for _, tokens, ended in sorted(_greedy.side_by_side(model, prompts, ends, 0, limit, batch_tokens, cores))] == expected
 
 
+@pytest.mark.parametrize("sliding", [False, True])
+@pytest.mark.parametrize("prefill", [64, 2048])
+def test_what_prompts_begin_with_in_common_is_read_once(monkeypatch, sliding, prefill):
+    import torch
+
+    from stages.generators import _greedy
+    from stages.generators._prefix import beginnings
+
+    monkeypatch.setattr(_greedy, "PREFILL", {"cpu": prefill})
+    changes = {"sliding_window": 8} if sliding else {}
+    model, ends, limit = shaped(**changes), [1, 5], 12
+    draw = torch.Generator().manual_seed(3)
+
+    def some(count: int) -> list[int]:
+        return torch.randint(2, 24, (count,), generator=draw).tolist()
+
+    first, second = some(50), some(40)
+    prompts = [first + some(n) for n in (3, 20, 1, 9, 7, 12)] + [second + some(n) for n in (30, 2, 2, 5)] + [some(n) for n in (9, 33, 60)] + [first]
+    alone = [next(iter(_greedy.greedy(model, [prompt], ends, 0, limit, 10_000)))[1:] for prompt in prompts]
+    read, forward = [], model.forward
+
+    def seen(input_ids, **options):
+        read.append(input_ids.numel() if input_ids.shape[1] > 1 else 0)
+        return forward(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(model, "forward", seen)
+    for batch_tokens in (150, 10_000):
+        counts = []
+        for device in ("cpu", "none"):  # with what is worth it there, and without
+            monkeypatch.setattr(_greedy, "beginnings", lambda prompts, _, device=device: beginnings(prompts, device))
+            read.clear()
+            assert [(tokens, ended) for _, tokens, ended in sorted(_greedy.greedy(model, prompts, ends, 0, limit, batch_tokens))] == alone
+            counts.append(sum(read))
+        assert counts[0] == counts[1] if sliding else counts[0] < 0.75 * counts[1]
+    for cores in (2, 3):
+        assert [(tokens, ended) for _, tokens, ended in sorted(_greedy.side_by_side(model, prompts, ends, 0, limit, 500, cores))] == alone
+
+
+def test_common_beginnings_that_save_most():
+    from stages.generators._prefix import beginnings
+
+    system, tools, other = list(range(100, 300)), list(range(300, 420)), list(range(500, 620))
+    prompts = [system + tools + [n] for n in range(3)] + [system + other + [n, n] for n in range(4)] + [[7] * 400]
+    found = {tuple(sorted(places)): length for length, places in beginnings(prompts, "cpu")}
+    assert found == {(0, 1, 2): 320, (3, 4, 5, 6): 320}, "each with its tools saves more than all with the system text alone"
+    assert not beginnings(prompts, "cuda"), "too little to pay a GPU's pass"
+    assert beginnings([system + tools + [n] for n in range(60)], "cuda") == [(320, list(range(60)))]
+    assert beginnings([[1, 2, 3]], "cpu") == beginnings([], "cpu") == []
+    same = beginnings([list(range(300))] * 5, "cpu")
+    assert [(length, len(places)) for length, places in same] == [(299, 5)], "each prompt keeps a token of its own"
+    half = [list(range(200)) + [n] * 300 for n in range(1000, 1004)]
+    assert not beginnings(half, "cpu"), "less than half of a prompt costs more in padding"
+    many = beginnings([system + [n] for n in range(1000, 1600)], "cpu")
+    assert sum(len(places) for _, places in many) == 600 and all(length == 200 for length, _ in many)
+
+
+def test_prompts_with_one_beginning_keep_all_threads_busy(monkeypatch):
+    import threading
+
+    from stages.generators import _greedy
+
+    model, seen, greedy = shaped(), [], _greedy.greedy
+
+    def noted(model, prompts, *options):
+        seen.append((threading.get_ident(), len(prompts)))
+        return greedy(model, prompts, *options)
+
+    monkeypatch.setattr(_greedy, "greedy", noted)
+    prompts = [[7] * 150 + [3 + n] for n in range(12)]
+    assert len(list(_greedy.side_by_side(model, prompts, [1], 0, 3, 10_000, 2))) == 12
+    assert sorted(count for _, count in seen) == [6, 6]
+
+
 def test_what_a_thread_raises_is_raised(monkeypatch):
     from stages.generators import _greedy
 

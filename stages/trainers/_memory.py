@@ -20,7 +20,7 @@ def rehearse(trainer, model) -> None:
     while True:
         try:
             with torch.random.fork_rng(devices=devices), trainer.accelerator.no_sync(model=model):
-                tokens = most(trainer, model, trainer.args.train_batch_size if asked is None else 1)
+                tokens = most(trainer, model) if asked is None else enough(trainer, model)
         except torch._dynamo.exc.TorchDynamoException as error:
             say(f"train: layers not compiled, as torch could not ({' '.join(str(error).split())[:120]})")
             trainer.compile_layers(False)
@@ -43,14 +43,22 @@ def rehearse(trainer, model) -> None:
         say(f"train: packs of up to {tokens} tokens, gradient checkpointing {'on' if trainer.plan.checkpointing is True else 'off'}")
 
 
-def most(trainer, model, limit: int) -> int:
-    """Tokens that fit one pack on all processes' GPUs, 0 where the longest row does not; found with 1, 2, 4, ... rows, at most `limit`.
+def enough(trainer, model) -> int:
+    """The tokens of the longest row where it fits this process's GPU, else 0."""
+    try:
+        return tried(trainer, model, 1)[0]
+    except torch.cuda.OutOfMemoryError:
+        return 0
+
+
+def most(trainer, model) -> int:
+    """Tokens that fit one pack on all processes' GPUs, 0 where the longest row does not; found with 1, 2, 4, ... rows, up to a whole step's.
 
     Doubled until what is left to guess is less than what was seen: one part of a step may take most of the memory of a
     short pack, and another that of a long one.
     """
     seen: list[tuple[int, int]] = []
-    rows = 1
+    rows, limit = 1, trainer.args.train_batch_size
     while True:
         try:
             seen.append(tried(trainer, model, rows))
@@ -81,9 +89,7 @@ def tried(trainer, model, rows: int) -> tuple[int, int]:
 
 
 def room(trainer) -> float:
-    """Bytes on this process's GPU that packs may take, once the optimiser has its own; elsewhere nothing is measured: 0."""
-    if trainer.args.device.type != "cuda":
-        return 0
+    """Bytes on this process's GPU that packs may take, once the optimiser has its own."""
     free, total = torch.cuda.mem_get_info()
     held = torch.cuda.memory_allocated() - sum(p.grad.nbytes for p in trainer.base.parameters() if p.grad is not None)
     trained = sum(p.numel() * 12 for p in trainer.base.parameters() if p.requires_grad)  # gradient, and AdamW's two moments in float32
@@ -91,12 +97,7 @@ def room(trainer) -> float:
 
 
 def fitting(seen: list[tuple[int, int]], room: float) -> int:
-    """Tokens for which so many bytes are room, on the line through one or two pairs of (tokens, bytes); a multiple of ROUND, at least 0.
-
-    Where no bytes were measured, what was tried.
-    """
+    """Tokens for which so many bytes are room, on the line through one or two pairs of (tokens, bytes); a multiple of ROUND, at least 0."""
     (length, first), (double, second) = seen[0], seen[-1]
-    if not second:
-        return double
     each = (second - first) / (double - length) if double > length and second > first else second / double
     return max(0, int(double + (room - second) / each)) // _packing.ROUND * _packing.ROUND

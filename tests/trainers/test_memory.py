@@ -16,7 +16,6 @@ def test_tokens_lie_on_the_line_through_what_was_seen():
     assert _memory.fitting([(1000, 2 * GIB)], 4 * GIB) == 1920, "from one pass: in proportion"
     assert _memory.fitting([(1000, 2 * GIB), (2000, 3 * GIB)], 0.5 * GIB) == 0
     assert _memory.fitting([(1000, 3 * GIB), (2000, 3 * GIB)], 4.5 * GIB) == 2944, "no growth seen yet: in proportion"
-    assert _memory.fitting([(1000, 0)], 0) == 1000, "nothing measured: what was tried"
 
 
 class Trainer:
@@ -80,5 +79,11 @@ def test_short_packs_and_rows_that_do_not_fit_turn_checkpointing_on(rehearsed, c
     assert "gradient checkpointing on" in capsys.readouterr().out
     left = rehearsed(Trainer(cost, room=1.5 * GIB, checkpointing=False))
     assert not left.enabled and 1024 < left.tokens < 2048, "as the parameter says"
+    asked = Trainer(cost, room=GIB)  # the longest row takes all but a little of it
+    asked.tokens = 3000
+    assert rehearsed(asked).tokens == 3000 and asked.tried == [1] and not asked.enabled, "a bound that was asked for stays"
+    asked = Trainer(cost, room=0.5 * GIB)
+    asked.tokens = 3000
+    assert rehearsed(asked).tokens == 3000 and asked.enabled, "the longest row fits with checkpointing alone"
     with pytest.raises(StageError, match="a row of 1024 tokens does not fit this GPU: set train.gradient_checkpointing=true"):
         rehearsed(Trainer(cost, room=0.5 * GIB, checkpointing=False))
