@@ -1,6 +1,7 @@
 """Fixtures that several tests share; tests/tiny.py makes what they hold."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait for work must not take it from other tests' processes
 
 from tests import tiny
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in `make test &`: what tests start would then ignore Ctrl-C as well
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 if WORKER and hasattr(os, "sched_setaffinity"):
